@@ -1,0 +1,115 @@
+//! Time, injected: the layer takes "now" and its few waits from a [`Clock`], so that tests decide
+//! what time it is.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Where the layer takes the time from.
+///
+/// The default is [`SystemClock`]; the `testkit` feature has one that stands still until it is
+/// told to move.
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// The current wall-clock time.
+    fn now(&self) -> SystemTime;
+
+    /// A wait of this long: the store timeout, and the pause before an update is tried again.
+    fn sleep(&self, duration: Duration) -> Sleep;
+}
+
+/// A wait that a [`Clock`] gave out; a future that yields nothing.
+pub struct Sleep(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl Sleep {
+    /// Wraps the future that ends when the time has passed.
+    pub fn new(until: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(Box::pin(until))
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sleep")
+    }
+}
+
+/// The operating system's clock. Its waits run on a timer thread of their own, so that the crate
+/// works under any async runtime.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the time is read")]
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Sleep::new(futures_timer::Delay::new(duration))
+    }
+}
+
+/// A point in time as stores keep it: whole milliseconds since the Unix epoch.
+///
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use sessile::Timestamp;
+/// let noon = Timestamp::from_millis(1_000);
+/// assert_eq!(Timestamp::from(UNIX_EPOCH + Duration::from_secs(1)), noon);
+/// assert_eq!(noon.plus(Duration::from_secs(1)).as_millis(), 2_000);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The time this many milliseconds after the Unix epoch.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// This time and the duration after it, capped at the end of time.
+    #[must_use]
+    pub const fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(millis(duration)))
+    }
+
+    /// How long after `earlier` this is; zero if it is not after it.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        Self(time.duration_since(UNIX_EPOCH).map_or(0, millis))
+    }
+}
+
+impl From<Timestamp> for SystemTime {
+    fn from(at: Timestamp) -> Self {
+        UNIX_EPOCH + Duration::from_millis(at.0)
+    }
+}
+
+/// Whole milliseconds, capped: a duration of more than 584 million years is as good as that.
+#[expect(clippy::as_conversions, reason = "const; checked against the maximum first")]
+const fn millis(duration: Duration) -> u64 {
+    let wide = duration.as_secs() as u128 * 1_000 + duration.subsec_millis() as u128;
+    if wide > u64::MAX as u128 { u64::MAX } else { wide as u64 }
+}

@@ -1,0 +1,487 @@
+//! Carrying out the plan: one atomic write, done again on newer data if somebody else came first.
+//!
+//! A commit is a named state machine rather than an `async fn`, so that a store that answers at
+//! once costs no box. Every step owns what it works on and hands it to the next.
+
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::clock::{Sleep, Timestamp};
+use crate::error::{Error, ErrorKind, StoreError};
+use crate::event::{EndReason, Event, Rejection};
+use crate::id::Id;
+use crate::plan::{Came, Due, Intent, Outcome, Reply, Standing, Write, due, plan, standing};
+use crate::record::{Record, SessionData};
+use crate::same::same;
+use crate::session::{Attach, Base, Edits, Inner, Live, Status, Wish};
+use crate::store::{Admission, Created, Saved, StoreAnswer};
+use crate::wait::Timed;
+
+/// How often an update is tried on newer data before the request fails. Each round has a winner,
+/// so this is also how many writers may meet on one session at once.
+const ATTEMPTS: u32 = 128;
+
+/// How often a new id is drawn because the store knows the first. Once would do for 2¹²⁸ ids.
+const DRAWS: u32 = 3;
+
+/// A commit under way.
+pub(crate) struct Commit<T> {
+    session: Arc<Inner<T>>,
+    outcome: Outcome,
+    step: Step<T>,
+    attempts: u32,
+}
+
+enum Step<T> {
+    Decide,
+    Touch(Timed<Saved>),
+    Replace(Timed<Saved>, Rewrite<T>),
+    Pause(Sleep, Rewrite<T>),
+    Reload(Timed<Option<Arc<Record<T>>>>, Timestamp, Rewrite<T>),
+    Create(Timed<Created>, Birth<T>),
+    Delete(Timed<bool>, Death),
+    Done,
+}
+
+/// A live session being written.
+struct Rewrite<T> {
+    live: Live<T>,
+    edits: Edits<T>,
+    record: Arc<Record<T>>,
+    due: Due,
+    reply: Reply,
+    /// The application asked for it, so the request fails with it. Otherwise it is housekeeping.
+    essential: bool,
+    /// The store does I/O: pause before the next attempt.
+    slow: bool,
+}
+
+/// A session being created.
+struct Birth<T> {
+    id: Id,
+    record: Arc<Record<T>>,
+    via: usize,
+    instead_of: Option<(Id, EndReason)>,
+    now: Timestamp,
+}
+
+/// A session being ended.
+struct Death {
+    id: Id,
+    via: usize,
+    reason: EndReason,
+}
+
+/// What the state says when a commit begins.
+struct Start<T> {
+    came: Came,
+    live: Option<Live<T>>,
+    other: Option<(Id, usize)>,
+    edits: Edits<T>,
+}
+
+/// Polls an answer; while it is pending, puts the step back and waits.
+macro_rules! wait {
+    ($commit:ident, $cx:ident, $answer:ident, $step:expr) => {
+        match Pin::new(&mut $answer).poll($cx) {
+            Poll::Ready(value) => value,
+            Poll::Pending => {
+                $commit.step = $step;
+                return Poll::Pending;
+            }
+        }
+    };
+}
+
+impl<T: SessionData> Commit<T> {
+    pub(crate) const fn new(session: Arc<Inner<T>>, outcome: Outcome) -> Self {
+        Self { session, outcome, step: Step::Decide, attempts: 0 }
+    }
+
+    pub(crate) const fn session(&self) -> &Arc<Inner<T>> {
+        &self.session
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            self.step = match mem::replace(&mut self.step, Step::Done) {
+                Step::Decide => self.decide(),
+                Step::Touch(mut answer) => {
+                    let saved = wait!(self, cx, answer, Step::Touch(answer));
+                    self.touched(saved)
+                }
+                Step::Replace(mut answer, rewrite) => {
+                    let saved = wait!(self, cx, answer, Step::Replace(answer, rewrite));
+                    self.replaced(saved, rewrite)?
+                }
+                Step::Pause(mut sleep, rewrite) => {
+                    wait!(self, cx, sleep, Step::Pause(sleep, rewrite));
+                    self.reload(rewrite)
+                }
+                Step::Reload(mut answer, now, rewrite) => {
+                    let loaded = wait!(self, cx, answer, Step::Reload(answer, now, rewrite));
+                    self.reloaded(loaded, now, rewrite)?
+                }
+                Step::Create(mut answer, birth) => {
+                    let created = wait!(self, cx, answer, Step::Create(answer, birth));
+                    self.created(created, birth)?
+                }
+                Step::Delete(mut answer, death) => {
+                    let deleted = wait!(self, cx, answer, Step::Delete(answer, death));
+                    self.deleted(deleted, &death)?
+                }
+                Step::Done => return Poll::Ready(Ok(())),
+            };
+        }
+    }
+
+    fn timed<V>(&self, answer: StoreAnswer<V>) -> Timed<V> {
+        Timed::new(answer, &*self.session.shared.clock, self.session.shared.store_timeout)
+    }
+
+    /// Takes the edits, asks the plan, and starts the write.
+    fn decide(&mut self) -> Step<T> {
+        let Start { came, live, other, mut edits } = self.start();
+        let mut due = Due::NOTHING;
+        if let Some(live) = &live {
+            settle_draft(live, &mut edits);
+            due = due_now(live, &edits);
+        }
+        let (write, reply) = plan(came, edits.intent(), due, self.outcome);
+        match (write, live) {
+            (Write::Create, live) => {
+                let current = live.as_ref().map(|live| (live.id, live.via, EndReason::Replaced));
+                let reused = other.map(|(id, via)| (id, via, EndReason::Reused));
+                self.create(edits, current.or(reused))
+            }
+            (Write::Delete, Some(live)) => {
+                self.delete(Death { id: live.id, via: live.via, reason: EndReason::Destroyed })
+            }
+            (Write::Delete, None) => other.map_or(Step::Done, |(id, via)| {
+                self.delete(Death { id, via, reason: EndReason::Reused })
+            }),
+            (Write::Replace, Some(live)) => self.replace(live, edits, due, reply),
+            (Write::Touch, Some(live)) => {
+                let touch = self.session.shared.store.touch(live.id, live.now);
+                self.answer(&live, live.record.meta.generation, reply);
+                Step::Touch(self.timed(touch))
+            }
+            (_, live) => {
+                match live {
+                    Some(live) => self.answer(&live, live.record.meta.generation, reply),
+                    None if reply == Reply::Clear => self.clear(),
+                    None => {}
+                }
+                Step::Done
+            }
+        }
+    }
+
+    fn start(&self) -> Start<T> {
+        let mut state = self.session.state();
+        let edits = mem::replace(&mut state.edits, Edits::NONE);
+        let (live, other) = match &state.base {
+            Base::Live(live) => (Some(live.clone()), None),
+            Base::Reused { id, via } => (None, Some((*id, *via))),
+            Base::Without { .. } | Base::Unread(_) => (None, None),
+        };
+        Start { came: state.came(), live, other, edits }
+    }
+
+    // ---- replace ----
+
+    fn replace(&self, live: Live<T>, mut edits: Edits<T>, due: Due, reply: Reply) -> Step<T> {
+        let essential = edits.intent() == Intent::Edit && self.outcome == Outcome::Answered;
+        let draft = edits.draft.take().filter(|_| essential);
+        let mut record = draft.unwrap_or_else(|| Arc::clone(&live.record));
+        let meta = &mut Arc::make_mut(&mut record).meta;
+        meta.version = live.record.meta.version + 1;
+        meta.touch(live.now);
+        if due.confirm {
+            meta.confirmed = true;
+            meta.renewed = live.now;
+        }
+        if due.renew {
+            meta.generation = meta.generation.saturating_add(1);
+            meta.confirmed = false;
+            meta.renewed = live.now;
+        }
+        let store = &self.session.shared.store;
+        let expected = live.record.meta.version;
+        let answer = self.timed(store.replace(live.id, expected, Arc::clone(&record), live.now));
+        let slow = answer.is_slow();
+        Step::Replace(answer, Rewrite { live, edits, record, due, reply, essential, slow })
+    }
+
+    fn replaced(
+        &mut self,
+        saved: Result<Saved, StoreError>,
+        rewrite: Rewrite<T>,
+    ) -> Result<Step<T>, Error> {
+        let shared = &self.session.shared;
+        match saved {
+            Ok(Saved::Done) => {
+                let Rewrite { live, record, due, reply, .. } = rewrite;
+                let generation = record.meta.generation;
+                if due.renew {
+                    shared.tell(Event::Renewed { id: live.id, generation });
+                }
+                self.answer(&live, generation, reply);
+                self.rebase(Live { record, due: Due::NOTHING, presented: generation, ..live });
+                Ok(Step::Done)
+            }
+            Ok(Saved::Gone) => self.gone(&rewrite),
+            Ok(Saved::Stale) if self.attempts < ATTEMPTS => {
+                self.attempts += 1;
+                if !rewrite.slow {
+                    return Ok(self.reload(rewrite));
+                }
+                let pause = shared.clock.sleep(backoff(self.attempts));
+                Ok(Step::Pause(pause, rewrite))
+            }
+            Ok(Saved::Stale) => {
+                shared.tell(Event::Conflict { id: rewrite.live.id });
+                if rewrite.essential {
+                    Err(Error::new(ErrorKind::Conflict))
+                } else {
+                    Ok(Step::Done)
+                }
+            }
+            Err(error) => self.failed("replace", error, rewrite.essential),
+        }
+    }
+
+    fn reload(&self, rewrite: Rewrite<T>) -> Step<T> {
+        let now = self.session.shared.now();
+        let load = self.session.shared.store.load(rewrite.live.id, now);
+        Step::Reload(self.timed(load), now, rewrite)
+    }
+
+    /// Makes the same edits on newer data.
+    fn reloaded(
+        &self,
+        loaded: Result<Option<Arc<Record<T>>>, StoreError>,
+        now: Timestamp,
+        mut rewrite: Rewrite<T>,
+    ) -> Result<Step<T>, Error> {
+        let record = match loaded {
+            Ok(Some(record)) if record.meta.is_live(now) => record,
+            Ok(_) => return self.gone(&rewrite),
+            Err(error) => return self.failed("load", error, rewrite.essential),
+        };
+        let live = &mut rewrite.live;
+        let expiry = &self.session.shared.expiry;
+        let standing = standing(&record.meta, live.presented, expiry.grace, now);
+        if standing == Standing::Outdated {
+            // The winner was somebody with a newer ticket, renewed and confirmed long ago.
+            return self.gone(&rewrite);
+        }
+        live.due = due(&record.meta, standing, live.old_key, expiry, now);
+        live.now = now;
+        live.record = record;
+        if rewrite.essential {
+            let mut after = Record::clone(&live.record);
+            rewrite.edits.replay(&mut after.data);
+            rewrite.edits.draft = Some(Arc::new(after));
+            settle_draft(live, &mut rewrite.edits);
+        }
+        let due = due_now(live, &rewrite.edits);
+        let (write, reply) = plan(Came::Live, rewrite.edits.intent(), due, self.outcome);
+        if write == Write::Replace {
+            return Ok(self.replace(rewrite.live, rewrite.edits, due, reply));
+        }
+        self.answer(&rewrite.live, rewrite.live.record.meta.generation, reply);
+        self.rebase(Live { due: Due::NOTHING, ..rewrite.live });
+        Ok(Step::Done)
+    }
+
+    /// Somebody ended the session meanwhile. The response goes out without a word about it: the
+    /// client may have a newer ticket by now.
+    fn gone(&self, rewrite: &Rewrite<T>) -> Result<Step<T>, Error> {
+        let status = Status::Rejected(Rejection::Gone);
+        self.session.state().base = Base::Without { status, dead: None };
+        if rewrite.essential { Err(Error::new(ErrorKind::Gone)) } else { Ok(Step::Done) }
+    }
+
+    fn touched(&self, saved: Result<Saved, StoreError>) -> Step<T> {
+        if let Err(error) = saved {
+            self.session.shared.store_failed("touch", &error);
+        }
+        if let Base::Live(live) = &mut self.session.state().base {
+            live.due.touch = false;
+        }
+        Step::Done
+    }
+
+    // ---- create ----
+
+    fn create(&self, edits: Edits<T>, instead_of: Option<(Id, usize, EndReason)>) -> Step<T> {
+        let Wish::Create(id, record) = edits.wish else { return Step::Done };
+        let via = instead_of.map_or_else(|| self.presenter(), |(_, via, _)| via);
+        let instead_of = instead_of.map(|(id, _, reason)| (id, reason));
+        let now = self.session.shared.now();
+        self.insert(Birth { id, record, via, instead_of, now })
+    }
+
+    fn insert(&self, birth: Birth<T>) -> Step<T> {
+        let shared = &self.session.shared;
+        let admission =
+            Admission { replacing: birth.instead_of.map(|(id, _)| id), limit: shared.limit };
+        let record = Arc::clone(&birth.record);
+        let answer = shared.store.create(birth.id, record, admission, birth.now);
+        Step::Create(self.timed(answer), birth)
+    }
+
+    fn created(
+        &mut self,
+        created: Result<Created, StoreError>,
+        mut birth: Birth<T>,
+    ) -> Result<Step<T>, Error> {
+        let shared = &self.session.shared;
+        match created {
+            Ok(Created::Done { evicted }) => {
+                self.born(birth, &evicted);
+                Ok(Step::Done)
+            }
+            Ok(Created::Exists) if self.attempts < DRAWS => {
+                self.attempts += 1;
+                birth.id = Id::generate()?;
+                Ok(self.insert(birth))
+            }
+            Ok(Created::Exists) => Err(Error::new(ErrorKind::Random)),
+            Ok(Created::Limit) => {
+                let subject = birth.record.meta.subject.as_deref().unwrap_or_default();
+                shared.tell(Event::LimitReached { subject });
+                Err(Error::new(ErrorKind::Limit))
+            }
+            Err(error) => self.failed("create", error, true),
+        }
+    }
+
+    fn born(&self, birth: Birth<T>, evicted: &[Id]) {
+        let Birth { id, record, via, instead_of, now } = birth;
+        let shared = &self.session.shared;
+        if let Some((id, reason)) = instead_of {
+            shared.tell(Event::Ended { id, reason });
+        }
+        for id in evicted {
+            shared.tell(Event::Ended { id: *id, reason: EndReason::Evicted });
+        }
+        shared.tell(Event::Created { id, subject: record.meta.subject.as_deref() });
+        let live = Live { id, record, due: Due::NOTHING, via, presented: 0, old_key: false, now };
+        self.answer(&live, 0, Reply::Attach);
+        self.session.state().base = Base::Live(live);
+    }
+
+    // ---- delete ----
+
+    fn delete(&self, death: Death) -> Step<T> {
+        let now = self.session.shared.now();
+        let answer = self.session.shared.store.delete(death.id, now);
+        Step::Delete(self.timed(answer), death)
+    }
+
+    fn deleted(&self, deleted: Result<bool, StoreError>, death: &Death) -> Result<Step<T>, Error> {
+        match deleted {
+            Ok(existed) => {
+                if existed {
+                    let Death { id, reason, .. } = *death;
+                    self.session.shared.tell(Event::Ended { id, reason });
+                }
+                let mut state = self.session.state();
+                state.base = Base::Without { status: Status::Ended, dead: None };
+                state.attach = None;
+                state.clear = Some(death.via);
+                drop(state);
+                Ok(Step::Done)
+            }
+            Err(error) => self.failed("delete", error, true),
+        }
+    }
+
+    // ---- what the state and the client are told ----
+
+    /// Reports a store's failure; housekeeping that fails is not the request's concern.
+    fn failed(
+        &self,
+        operation: &'static str,
+        error: StoreError,
+        essential: bool,
+    ) -> Result<Step<T>, Error> {
+        self.session.shared.store_failed(operation, &error);
+        if essential { Err(error.into()) } else { Ok(Step::Done) }
+    }
+
+    /// Notes a ticket to attach.
+    fn answer(&self, live: &Live<T>, generation: u32, reply: Reply) {
+        if reply == Reply::Attach {
+            let meta = &live.record.meta;
+            let until = meta.persistent.then_some(meta.absolute);
+            let attach = Attach { via: live.via, id: live.id, generation, until, now: live.now };
+            let mut state = self.session.state();
+            state.attach = Some(attach);
+            state.clear = None;
+        }
+    }
+
+    /// Notes that the dead ticket is to be cleared.
+    fn clear(&self) {
+        let mut state = self.session.state();
+        if let Base::Without { dead, .. } = &mut state.base {
+            let via = dead.take();
+            state.clear = via;
+        }
+    }
+
+    /// What was written is what the request now stands on, unless another commit of the same
+    /// handle has written since.
+    fn rebase(&self, live: Live<T>) {
+        let mut state = self.session.state();
+        if let Base::Live(base) = &mut state.base
+            && base.record.meta.version <= live.record.meta.version
+        {
+            let before = mem::replace(base, live);
+            drop(state);
+            drop(before);
+        }
+    }
+
+    /// The transport that presented a ticket, dead or alive; else the first.
+    fn presenter(&self) -> usize {
+        match &self.session.state().base {
+            Base::Live(live) => live.via,
+            Base::Reused { via, .. } | Base::Without { dead: Some(via), .. } => *via,
+            Base::Without { dead: None, .. } | Base::Unread(_) => 0,
+        }
+    }
+}
+
+/// Makes the draft stand on the record as it is now, and drops edits that changed nothing.
+fn settle_draft<T: SessionData>(live: &Live<T>, edits: &mut Edits<T>) {
+    let Some(draft) = &mut edits.draft else { return };
+    if draft.meta.version != live.record.meta.version {
+        let mut after = Record::clone(&live.record);
+        edits.replay(&mut after.data);
+        edits.draft = Some(Arc::new(after));
+    }
+    if edits.draft.as_ref().is_some_and(|draft| same(&live.record.data, &draft.data)) {
+        edits.draft = None;
+    }
+}
+
+/// What is due, with a renewal that the application asked for.
+fn due_now<T>(live: &Live<T>, edits: &Edits<T>) -> Due {
+    let newest = live.presented >= live.record.meta.generation;
+    Due { renew: live.due.renew || (edits.renew && newest), ..live.due }
+}
+
+/// A pause of random length, so that writers that met do not meet again.
+fn backoff(attempt: u32) -> Duration {
+    let ceiling = 1_000_u64 << attempt.min(6);
+    let random = getrandom::u64().unwrap_or(ceiling / 2);
+    Duration::from_micros(random % ceiling)
+}

@@ -1,0 +1,215 @@
+//! The errors of this crate: opaque structs with a `kind()`, a remedy in the text, and never a
+//! ticket, a key or session data in either.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+
+/// What a call on a session handle could not do.
+///
+/// ```
+/// use sessile::{ErrorKind, Session};
+/// # use sessile::Values;
+/// fn rename(session: &Session<Values>) -> Result<(), sessile::Error> {
+///     match session.update(|values| values.clear()) {
+///         Err(error) if error.kind() == ErrorKind::NoSession => Ok(()), // nobody is logged in
+///         outcome => outcome,
+///     }
+/// }
+/// ```
+pub struct Error {
+    kind: ErrorKind,
+    source: Option<StoreError>,
+}
+
+/// The kinds of [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The response head has left; edits made now could not be kept.
+    Closed,
+    /// The request carries no live session, so there is nothing to edit.
+    NoSession,
+    /// The session was ended by somebody else while this request ran.
+    Gone,
+    /// Other writers kept winning until the bounded number of replays was used up.
+    Conflict,
+    /// The subject already has as many sessions as the layer's limit allows.
+    Limit,
+    /// The ticket does not fit the transport (a cookie over 4096 octets).
+    Ticket,
+    /// The store failed or did not answer in time; [`source`](StdError::source) says how.
+    Store,
+    /// No layer of this session type stands in front of the handler.
+    MissingLayer,
+    /// The operating system gave no random bytes.
+    Random,
+}
+
+impl Error {
+    pub(crate) const fn new(kind: ErrorKind) -> Self {
+        Self { kind, source: None }
+    }
+
+    /// What went wrong, to match on.
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(source: StoreError) -> Self {
+        Self { kind: ErrorKind::Store, source: Some(source) }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            ErrorKind::Closed => {
+                "the response head has left and the session is closed: edit it earlier, or call \
+                 `session.commit().await` before streaming"
+            }
+            ErrorKind::NoSession => "the request has no live session",
+            ErrorKind::Gone => "the session was ended while this request ran",
+            ErrorKind::Conflict => "the session changed again and again while this request wrote",
+            ErrorKind::Limit => "the subject has reached its limit of sessions",
+            ErrorKind::Ticket => "the ticket does not fit the transport",
+            ErrorKind::Store => "the session store failed",
+            ErrorKind::MissingLayer => "no session layer of this type in front of the handler",
+            ErrorKind::Random => "the operating system gave no random bytes",
+        })
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Error");
+        out.field("kind", &self.kind);
+        if let Some(source) = &self.source {
+            out.field("source", source);
+        }
+        out.finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.source {
+            Some(source) => Some(source),
+            None => None,
+        }
+    }
+}
+
+/// What a [`Store`](crate::store::Store) could not do.
+///
+/// A store makes one with [`StoreError::new`] and keeps the driver's own error as
+/// [`source`](StdError::source), so that an operator sees the cause while the client sees a 503.
+pub struct StoreError {
+    kind: StoreErrorKind,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// The kinds of [`StoreError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// The store cannot be reached or refuses to work; a later call may succeed.
+    Unavailable,
+    /// The store did not answer within the layer's store timeout.
+    Timeout,
+    /// The store holds as many sessions as it may and none of them has expired.
+    Full,
+    /// The data is larger than the store accepts.
+    TooLarge,
+    /// What is stored does not decode as the layer's session type.
+    Undecodable,
+    /// The data does not encode (its `Serialize` failed).
+    Unencodable,
+}
+
+impl StoreError {
+    /// An error of this kind, without a cause.
+    pub const fn new(kind: StoreErrorKind) -> Self {
+        Self { kind, source: None }
+    }
+
+    /// The same with the driver's error behind it.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What went wrong, to match on.
+    pub const fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            StoreErrorKind::Unavailable => "the session store is unavailable",
+            StoreErrorKind::Timeout => "the session store did not answer in time",
+            StoreErrorKind::Full => "the session store is full and nothing in it has expired",
+            StoreErrorKind::TooLarge => "the session is larger than its store accepts",
+            StoreErrorKind::Undecodable => "the stored session does not decode",
+            StoreErrorKind::Unencodable => "the session data does not encode",
+        })
+    }
+}
+
+impl fmt::Debug for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("StoreError");
+        out.field("kind", &self.kind);
+        if let Some(source) = &self.source {
+            out.field("source", &format_args!("{source}"));
+        }
+        out.finish()
+    }
+}
+
+impl StdError for StoreError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.source {
+            Some(source) => Some(source.as_ref()),
+            None => None,
+        }
+    }
+}
+
+/// A configuration that cannot work. The text says what to write instead.
+///
+/// ```
+/// use sessile::Key;
+/// let error = Key::from_bytes(b"short").unwrap_err();
+/// assert!(error.to_string().contains("32 bytes"));
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    message: Cow<'static, str>,
+}
+
+impl ConfigError {
+    /// An error for a transport or store of your own; say the remedy, never a secret.
+    pub fn new(message: impl Into<Cow<'static, str>>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConfigError({:?})", self.message)
+    }
+}
+
+impl StdError for ConfigError {}

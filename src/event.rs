@@ -1,0 +1,126 @@
+//! What happened to sessions, told to a hook.
+
+use std::fmt;
+
+use crate::error::StoreError;
+use crate::id::Id;
+
+/// Something that happened to a session (ASVS 16.3.1). Never holds a ticket, a key or data.
+///
+/// ```
+/// use sessile::{Event, Key, SessionLayer, Values, store::MemoryStore};
+/// let layer = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+///     .observer(|event: &Event<'_>| {
+///         if let Event::TicketReused { id } = event {
+///             // page somebody: two parties hold session `id`; it has been ended
+///             # let _ = id;
+///         }
+///     });
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'e> {
+    /// A session was created.
+    Created {
+        /// Its public handle.
+        id: Id,
+        /// Whose it is.
+        subject: Option<&'e str>,
+    },
+    /// The session's ticket was renewed: same session, next generation.
+    Renewed {
+        /// Its public handle.
+        id: Id,
+        /// The new generation.
+        generation: u32,
+    },
+    /// A session was ended.
+    Ended {
+        /// Its public handle.
+        id: Id,
+        /// Why.
+        reason: EndReason,
+    },
+    /// A request came with a ticket that gives it no session.
+    Rejected {
+        /// Why not.
+        reason: Rejection,
+    },
+    /// A ticket came back that another client had long replaced: two parties hold the session.
+    /// It is being ended.
+    TicketReused {
+        /// Its public handle.
+        id: Id,
+    },
+    /// A subject reached its limit of sessions and one more was refused.
+    LimitReached {
+        /// The subject.
+        subject: &'e str,
+    },
+    /// Other writers kept winning; the request's edits were not kept and it was answered 503.
+    Conflict {
+        /// Its public handle.
+        id: Id,
+    },
+    /// The store failed or was too slow.
+    StoreFailed {
+        /// What was asked of it, such as `load`.
+        operation: &'static str,
+        /// What it said.
+        error: &'e StoreError,
+    },
+}
+
+/// Why a session was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EndReason {
+    /// The application called `destroy`.
+    Destroyed,
+    /// The same client began a new session.
+    Replaced,
+    /// A newer session of the same subject took its place under the layer's limit.
+    Evicted,
+    /// An outdated ticket of it was presented.
+    Reused,
+}
+
+/// Why a ticket gives a request no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// It is no ticket: wrong length or alphabet.
+    Malformed,
+    /// Its tag is not ours, or of a key that was retired.
+    Forged,
+    /// Several valid tickets of different sessions came in one request (RFC 6265bis, 4.2.2).
+    Ambiguous,
+    /// It is valid, but its session has been ended or never was.
+    Gone,
+    /// It is valid, but its session has expired.
+    Expired,
+    /// It is valid, but was replaced by a newer one and used again.
+    Reused,
+    /// Its session is stored in a form that does not decode as the layer's type.
+    Undecodable,
+}
+
+/// Is told of every [`Event`], on the task that serves the request: be quick, or hand it on.
+///
+/// Any `Fn(&Event<'_>)` is one.
+pub trait Observer: Send + Sync + 'static {
+    /// Something happened.
+    fn observe(&self, event: &Event<'_>);
+}
+
+impl<F: Fn(&Event<'_>) + Send + Sync + 'static> Observer for F {
+    fn observe(&self, event: &Event<'_>) {
+        self(event);
+    }
+}
+
+impl fmt::Debug for dyn Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}

@@ -1,0 +1,82 @@
+//! Guards: who may pass. [`RequireSession`] lets only requests with a live session through.
+
+mod require;
+
+use http::{Extensions, HeaderMap, Response};
+
+pub use self::require::{RequireFuture, RequireService, RequireSession};
+use crate::error::{Error, ErrorKind};
+use crate::event::Rejection;
+use crate::log;
+use crate::record::SessionData;
+use crate::refusal::{Refusal, Refusals, is_grpc};
+use crate::session::{Active, LazySession, Session, Status};
+
+/// The session of these extensions, loaded if need be.
+pub(crate) async fn session<T: SessionData>(
+    eager: Option<Session<T>>,
+    lazy: Option<LazySession<T>>,
+) -> Result<Session<T>, Refusal> {
+    match (eager, lazy) {
+        (Some(session), _) => Ok(session),
+        (None, Some(lazy)) => lazy.load().await.map_err(|error| refusal_of(&error)),
+        (None, None) => {
+            log::missing_layer(std::any::type_name::<T>());
+            Err(Refusal::MissingLayer)
+        }
+    }
+}
+
+/// Both kinds of handle, out of a request's extensions.
+pub(crate) fn handles<T: SessionData>(
+    extensions: &Extensions,
+) -> (Option<Session<T>>, Option<LazySession<T>>) {
+    (extensions.get().cloned(), extensions.get().cloned())
+}
+
+/// The live session behind a handle.
+pub(crate) fn active<T: SessionData>(session: &Session<T>) -> Result<Active<T>, Refusal> {
+    Active::from_session(session).ok_or_else(|| refusal_for(session.status()))
+}
+
+/// Why a request of this status is refused where a live session is required.
+pub(crate) const fn refusal_for(status: Status) -> Refusal {
+    match status {
+        Status::Active => Refusal::Internal,
+        Status::NoTicket => Refusal::NoTicket,
+        Status::Rejected(Rejection::Malformed | Rejection::Forged | Rejection::Ambiguous) => {
+            Refusal::InvalidTicket
+        }
+        Status::Rejected(_) | Status::Ended => Refusal::SessionEnded,
+        Status::StoreFailed => Refusal::StoreUnavailable,
+    }
+}
+
+/// The refusal that says that a call on a handle failed.
+pub(crate) fn refusal_of(error: &Error) -> Refusal {
+    match error.kind() {
+        ErrorKind::NoSession => Refusal::NoTicket,
+        ErrorKind::Gone => Refusal::SessionEnded,
+        ErrorKind::Conflict => Refusal::Conflict,
+        ErrorKind::Limit => Refusal::LimitReached,
+        ErrorKind::Store => Refusal::StoreUnavailable,
+        ErrorKind::MissingLayer => Refusal::MissingLayer,
+        _ => Refusal::Internal,
+    }
+}
+
+/// A refusal in the words of the guard, else of the session's layer, else the default ones.
+pub(crate) fn render<T: SessionData>(
+    refusal: Refusal,
+    own: Option<&Refusals>,
+    session: Option<&Session<T>>,
+    lazy: Option<&LazySession<T>>,
+    headers: &HeaderMap,
+) -> Response<String> {
+    let shared = session.map(|session| &session.0).or_else(|| lazy.map(|lazy| &lazy.0));
+    let shared = shared.map(|inner| &inner.shared);
+    let default = Refusals::problem();
+    let refusals = own.or_else(|| shared.map(|shared| &shared.refusals)).unwrap_or(&default);
+    let challenge = shared.and_then(|shared| shared.challenge());
+    refusals.respond(refusal, challenge, is_grpc(headers))
+}

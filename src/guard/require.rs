@@ -1,0 +1,238 @@
+//! The guard as a layer.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{active, handles, render, session};
+use crate::record::SessionData;
+use crate::refusal::{Bodies, Refusal, Refusals};
+use crate::session::{LazySession, Session};
+
+/// Lets only requests with a live session of data `T` pass; others get 401 (a gRPC status if they
+/// are gRPC requests). It stands inside a [`SessionLayer<T>`](crate::SessionLayer); without one,
+/// every request gets 500 and a log line says which layer is missing.
+///
+/// With the `axum` feature it is an extractor too, for handlers that need no data.
+///
+/// ```
+/// # async fn run() {
+/// use sessile::{Key, RequireSession, SessionLayer, Values, store::MemoryStore};
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
+/// use http::{Request, Response};
+///
+/// let service = ServiceBuilder::new()
+///     .layer(SessionLayer::<Values>::new(MemoryStore::new(), Key::generate()))
+///     .layer(RequireSession::<Values>::new())
+///     .service(service_fn(|_: Request<()>| async { Ok::<_, ()>(Response::new(String::new())) }));
+///
+/// let response = service.oneshot(Request::new(())).await.unwrap();
+/// assert_eq!(response.status(), 401);
+/// # }
+/// # tokio::runtime::Runtime::new().unwrap().block_on(run());
+/// ```
+#[must_use = "a guard does nothing until it wraps a service"]
+pub struct RequireSession<T> {
+    refusals: Option<Refusals>,
+    bodies: Bodies,
+    data: PhantomData<fn() -> T>,
+}
+
+impl<T> RequireSession<T> {
+    /// A guard that refuses in the words of the session's layer.
+    pub fn new() -> Self {
+        Self { refusals: None, bodies: Bodies::default(), data: PhantomData }
+    }
+
+    /// Sets the statuses and bodies of this guard's refusals.
+    pub fn refusals(mut self, refusals: Refusals) -> Self {
+        self.refusals = Some(refusals);
+        self
+    }
+
+    /// Says how a refusal's text becomes a response body of type `B`, as
+    /// [`SessionLayer::refusal_body`](crate::SessionLayer::refusal_body) does.
+    pub fn refusal_body<B: 'static>(mut self, make: fn(String) -> B) -> Self {
+        self.bodies.register(make);
+        self
+    }
+
+    fn refuse<R: Default + 'static, B>(&self, refusal: Refusal, request: &Request<B>) -> Response<R>
+    where
+        T: SessionData,
+    {
+        let (session, lazy) = (Session::<T>::of(request), LazySession::<T>::of(request));
+        let own = self.refusals.as_ref();
+        let text = render(refusal, own, session, lazy, request.headers());
+        let inner = session.map(|session| &session.0).or_else(|| lazy.map(|lazy| &lazy.0));
+        match inner {
+            Some(inner) if self.bodies.is_empty() => inner.shared.bodies.render(text),
+            _ => self.bodies.render(text),
+        }
+    }
+}
+
+impl<T> Default for RequireSession<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Clone for RequireSession<T> {
+    fn clone(&self) -> Self {
+        Self { refusals: self.refusals.clone(), bodies: self.bodies.clone(), data: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for RequireSession<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RequireSession<{}>", std::any::type_name::<T>())
+    }
+}
+
+impl<S, T> Layer<S> for RequireSession<T> {
+    type Service = RequireService<S, T>;
+
+    fn layer(&self, inner: S) -> RequireService<S, T> {
+        RequireService { inner, guard: self.clone() }
+    }
+}
+
+/// A service that only requests with a live session reach. Made by [`RequireSession`].
+pub struct RequireService<S, T> {
+    inner: S,
+    guard: RequireSession<T>,
+}
+
+impl<S: Clone, T> Clone for RequireService<S, T> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), guard: self.guard.clone() }
+    }
+}
+
+impl<S: fmt::Debug, T> fmt::Debug for RequireService<S, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequireService")
+            .field("inner", &self.inner)
+            .field("guard", &self.guard)
+            .finish()
+    }
+}
+
+impl<S, T, B, R> Service<Request<B>> for RequireService<S, T>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    T: SessionData,
+    R: Default + 'static,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = RequireFuture<S, T, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let step = match Session::<T>::of(&request) {
+            Some(session) => match active(session) {
+                Ok(_live) => Step::Serve { response: self.inner.call(request) },
+                Err(refusal) => {
+                    Step::Refuse { refused: Some(self.guard.refuse(refusal, &request)) }
+                }
+            },
+            None => {
+                let (eager, lazy) = handles::<T>(request.extensions());
+                let clone = self.inner.clone();
+                let ready = mem::replace(&mut self.inner, clone);
+                let load = Box::pin(session(eager, lazy));
+                Step::Load { load, request: Some(request), ready, guard: self.guard.clone() }
+            }
+        };
+        RequireFuture { step }
+    }
+}
+
+/// The load of a lazy session, under way.
+type Load<T> = Pin<Box<dyn Future<Output = Result<Session<T>, Refusal>> + Send>>;
+
+pin_project! {
+    /// The response of a [`RequireService`]. Boxes nothing unless a lazy session must be loaded.
+    pub struct RequireFuture<S, T, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        step: Step<S, T, B, S::Future, S::Response>,
+    }
+}
+
+pin_project! {
+    #[project = StepProjection]
+    enum Step<S, T, B, F, R> {
+        Load {
+            load: Load<T>,
+            request: Option<Request<B>>,
+            ready: S,
+            guard: RequireSession<T>,
+        },
+        Serve {
+            #[pin]
+            response: F,
+        },
+        Refuse {
+            refused: Option<R>,
+        },
+    }
+}
+
+impl<S, T, B, R> Future for RequireFuture<S, T, B>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    T: SessionData,
+    R: Default + 'static,
+{
+    type Output = Result<Response<R>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut step = self.project().step;
+        loop {
+            let next = match step.as_mut().project() {
+                StepProjection::Load { load, request, ready, guard } => {
+                    let loaded = ready!(load.as_mut().poll(cx));
+                    let Some(request) = request.take() else { return Poll::Pending };
+                    match loaded.and_then(|session| active(&session)) {
+                        Ok(_live) => Step::Serve { response: ready.call(request) },
+                        Err(refusal) => {
+                            Step::Refuse { refused: Some(guard.refuse(refusal, &request)) }
+                        }
+                    }
+                }
+                StepProjection::Serve { response } => return response.poll(cx),
+                StepProjection::Refuse { refused } => {
+                    return refused
+                        .take()
+                        .map_or(Poll::Pending, |refused| Poll::Ready(Ok(refused)));
+                }
+            };
+            step.set(next);
+        }
+    }
+}
+
+impl<S, T, B> fmt::Debug for RequireFuture<S, T, B>
+where
+    S: Service<Request<B>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RequireFuture")
+    }
+}

@@ -1,0 +1,54 @@
+//! Sessions for any Tower service.
+
+mod clock;
+mod codec;
+mod commit;
+mod entry;
+mod error;
+mod event;
+
+mod expiry;
+#[cfg(feature = "axum")]
+mod extract;
+mod finish;
+mod future;
+#[cfg(feature = "tonic")]
+mod grpc;
+mod guard;
+mod id;
+mod key;
+mod layer;
+mod log;
+mod plan;
+mod record;
+mod refusal;
+mod response;
+mod same;
+mod service;
+mod session;
+mod shared;
+pub mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
+pub mod transport;
+mod values;
+mod wait;
+
+pub use crate::clock::{Clock, Sleep, SystemClock, Timestamp};
+pub use crate::error::{ConfigError, Error, ErrorKind, StoreError, StoreErrorKind};
+pub use crate::event::{EndReason, Event, Observer, Rejection};
+pub use crate::expiry::Expiry;
+#[cfg(feature = "axum")]
+pub use crate::extract::SessionRejection;
+pub use crate::future::ResponseFuture;
+#[cfg(feature = "tonic")]
+pub use crate::grpc::SessionRequest;
+pub use crate::guard::{RequireFuture, RequireService, RequireSession};
+pub use crate::id::{Id, ParseIdError};
+pub use crate::key::{Key, KeyId, Keyring, Revoked};
+pub use crate::layer::SessionLayer;
+pub use crate::record::{Meta, Record, SessionData};
+pub use crate::refusal::{Refusal, Refusals};
+pub use crate::service::SessionService;
+pub use crate::session::{Active, LazySession, NewSession, Session, Snapshot, Status};
+pub use crate::values::{ValueError, Values};

@@ -1,0 +1,61 @@
+//! A session that is there for certain.
+
+use std::fmt;
+use std::ops::Deref;
+
+use super::handle::{Session, Snapshot};
+use crate::record::SessionData;
+
+/// A live session: proof that there is one, with its data at hand. Derefs to `T`.
+///
+/// As an axum extractor (feature `axum`) it answers 401 when there is no session;
+/// `Option<Active<T>>` lets the handler decide.
+///
+/// ```
+/// use sessile::{Active, Error};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Clone, Serialize, Deserialize)]
+/// # struct Member { name: String, visits: u32 }
+/// async fn profile(member: Active<Member>) -> Result<String, Error> {
+///     member.session().update(|m| m.visits += 1)?;
+///     Ok(format!("Welcome, {}!", member.name))
+/// }
+/// ```
+pub struct Active<T> {
+    session: Session<T>,
+    data: Snapshot<T>,
+}
+
+impl<T: SessionData> Active<T> {
+    /// The session if it is live; `None` otherwise.
+    pub fn from_session(session: &Session<T>) -> Option<Self> {
+        session.get().map(|data| Self { session: session.clone(), data })
+    }
+}
+
+impl<T> Active<T> {
+    /// The handle, for editing. What it changes does not show in this view.
+    pub const fn session(&self) -> &Session<T> {
+        &self.session
+    }
+}
+
+impl<T> Deref for Active<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.data
+    }
+}
+
+impl<T> Clone for Active<T> {
+    fn clone(&self) -> Self {
+        Self { session: self.session.clone(), data: self.data.clone() }
+    }
+}
+
+impl<T> fmt::Debug for Active<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Active").field(&self.session).finish()
+    }
+}

@@ -1,0 +1,266 @@
+//! The session in a request's extensions.
+
+use std::any::type_name;
+use std::fmt;
+use std::future::poll_fn;
+use std::ops::Deref;
+use std::sync::{Arc, MutexGuard};
+use std::time::SystemTime;
+
+use http::Request;
+
+use super::edits::{Edits, Wish};
+use super::new::NewSession;
+use super::state::{Base, Inner, State, Status};
+use crate::commit::Commit;
+use crate::error::{Error, ErrorKind};
+use crate::id::Id;
+use crate::log;
+use crate::plan::Outcome;
+use crate::record::{Meta, Record, SessionData};
+
+/// A request's session with data `T`, put into the request's extensions by
+/// [`SessionLayer<T>`](crate::SessionLayer).
+///
+/// Reading and editing are synchronous: the session is loaded, and edits are carried out when the
+/// response head is ready, before it is sent. Clones are handles to the same session.
+///
+/// ```
+/// use sessile::{Error, Session};
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct Member { name: String, visits: u32 }
+///
+/// fn count_visit(session: &Session<Member>) -> Result<u32, Error> {
+///     session.update(|member| {
+///         member.visits += 1;
+///         member.visits
+///     })
+/// }
+/// ```
+pub struct Session<T>(pub(crate) Arc<Inner<T>>);
+
+impl<T: SessionData> Session<T> {
+    /// The session of this request; `None` if no [`SessionLayer<T>`](crate::SessionLayer) stands
+    /// in front, or a [lazy](crate::SessionLayer::lazy) one that nobody has loaded yet.
+    ///
+    /// ```
+    /// # use sessile::{Session, Values};
+    /// let request = http::Request::new(());
+    /// assert!(Session::<Values>::of(&request).is_none());
+    /// ```
+    pub fn of<B>(request: &Request<B>) -> Option<&Self> {
+        request.extensions().get()
+    }
+
+    /// How this request stands to its session.
+    pub fn status(&self) -> Status {
+        self.touch().status()
+    }
+
+    /// Its public handle, or the handle of the one just created; `None` if there is none.
+    pub fn id(&self) -> Option<Id> {
+        self.touch().id()
+    }
+
+    /// Its data as this request sees it, own edits included; `None` if there is no session.
+    pub fn get(&self) -> Option<Snapshot<T>> {
+        self.touch().current().map(|record| Snapshot(Arc::clone(record)))
+    }
+
+    /// When it was created, last used and so on; `None` if there is no session.
+    pub fn meta(&self) -> Option<Meta> {
+        self.touch().current().map(|record| record.meta.clone())
+    }
+
+    /// When it ends if it is not used again; `None` if there is no session.
+    pub fn expiry(&self) -> Option<SystemTime> {
+        self.touch().current().map(|record| record.meta.deadline().into())
+    }
+
+    /// Begins a new session under a new id, in place of the one that the request came with: log
+    /// in, step up, become somebody else (ASVS 7.2.4). The old id is dead from then on, so nobody
+    /// can plant a session on a visitor. Answers the new session's id.
+    ///
+    /// ```
+    /// # use sessile::{Error, NewSession, Session, Values};
+    /// fn log_in(session: &Session<Values>, user: &str) -> Result<(), Error> {
+    ///     session.create(NewSession::with(Values::default()).subject(user))?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`] after the response head has left.
+    pub fn create(&self, new: impl Into<NewSession<T>>) -> Result<Id, Error> {
+        let id = Id::generate()?;
+        let shared = &self.0.shared;
+        let record = Arc::new(new.into().into_record(&shared.expiry, shared.now()));
+        let replaced;
+        {
+            let mut state = self.open()?;
+            let edits = Edits::wishing(Wish::Create(id, record));
+            replaced = std::mem::replace(&mut state.edits, edits);
+        }
+        drop(replaced); // user data is dropped outside the lock
+        Ok(id)
+    }
+
+    /// Changes the data and answers what the closure does. The closure runs at once on a copy and
+    /// is kept: if another request wrote the session in between, the newer data is loaded and the
+    /// closure runs again on that, so that no update is lost. It must therefore depend on nothing
+    /// but its argument, and do nothing else.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSession`] if there is none; [`ErrorKind::Closed`] after the response head
+    /// has left; [`ErrorKind::Conflict`] if the closure itself edits this session.
+    pub fn update<R>(
+        &self,
+        mut change: impl FnMut(&mut T) -> R + Send + 'static,
+    ) -> Result<R, Error> {
+        // User code runs outside the lock, so another task may edit the handle meanwhile.
+        for _ in 0..REENTRIES {
+            let before = self.open()?.current().map(Arc::clone);
+            let before = before.ok_or(Error::new(ErrorKind::NoSession))?;
+            let mut after = Record::clone(&before);
+            let answer = change(&mut after.data);
+            let mut state = self.open()?;
+            if state.current().is_some_and(|now| Arc::ptr_eq(now, &before)) {
+                let stale = state.put_draft(Arc::new(after));
+                if matches!(state.edits.wish, Wish::Keep) {
+                    state.edits.push(Box::new(move |data| drop(change(data))));
+                }
+                drop(state);
+                drop(stale);
+                return Ok(answer);
+            }
+        }
+        Err(Error::new(ErrorKind::Conflict))
+    }
+
+    /// Puts this data in place of whatever is there, also of what another request wrote in
+    /// between: the last writer wins. Prefer [`update`](Self::update).
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSession`] if there is none; [`ErrorKind::Closed`] after the response head
+    /// has left.
+    pub fn replace(&self, data: T) -> Result<(), Error> {
+        self.update(move |current| *current = data.clone())
+    }
+
+    /// Issues a new ticket for the same session, whether or not one is due. The old one passes
+    /// until the new one has been presented, and for the layer's grace after that. When somebody's
+    /// privileges change, use [`create`](Self::create) instead.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSession`] if there is none; [`ErrorKind::Closed`] after the response head
+    /// has left.
+    pub fn renew(&self) -> Result<(), Error> {
+        let mut state = self.open()?;
+        state.current().ok_or(Error::new(ErrorKind::NoSession))?;
+        state.edits.renew = true;
+        drop(state);
+        Ok(())
+    }
+
+    /// Ends the session and clears the client's ticket: log out. Fine if there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`] after the response head has left.
+    pub fn destroy(&self) -> Result<(), Error> {
+        let ended = {
+            let mut state = self.open()?;
+            let edits = Edits::wishing(Wish::Destroy);
+            std::mem::replace(&mut state.edits, edits)
+        };
+        drop(ended);
+        Ok(())
+    }
+
+    /// Carries out the edits made so far now, rather than when the response head is ready: for
+    /// streams, upgraded connections, and handlers that must know that it is written.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Gone`] if somebody else ended the session meanwhile, [`ErrorKind::Conflict`]
+    /// if other writers kept winning, [`ErrorKind::Limit`] if the subject has too many sessions,
+    /// [`ErrorKind::Store`] if the store failed, [`ErrorKind::Closed`] after the response head
+    /// has left.
+    pub async fn commit(&self) -> Result<(), Error> {
+        drop(self.open()?);
+        let mut commit = Commit::new(Arc::clone(&self.0), Outcome::Answered);
+        poll_fn(|cx| commit.poll(cx)).await
+    }
+
+    /// The state, for looking at it; the response is then tied to this client.
+    pub(crate) fn touch(&self) -> MutexGuard<'_, State<T>> {
+        let mut state = self.0.state();
+        state.touched = true;
+        state
+    }
+
+    /// The state, for editing it.
+    fn open(&self) -> Result<MutexGuard<'_, State<T>>, Error> {
+        let state = self.touch();
+        if state.closed {
+            drop(state);
+            log::edit_after_close(type_name::<T>());
+            return Err(Error::new(ErrorKind::Closed));
+        }
+        Ok(state)
+    }
+}
+
+/// How often a closure is run anew because the handle was edited while it ran.
+const REENTRIES: usize = 64;
+
+impl<T> State<T> {
+    /// Puts edited data in its place; answers what was there, to be dropped outside the lock.
+    fn put_draft(&mut self, after: Arc<Record<T>>) -> Option<Arc<Record<T>>> {
+        match &mut self.edits.wish {
+            Wish::Create(_, record) => Some(std::mem::replace(record, after)),
+            _ => self.edits.draft.replace(after),
+        }
+    }
+}
+
+impl<T> Clone for Session<T> {
+    #[inline]
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> fmt::Debug for Session<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A session's data at one moment; derefs to `T`. Later edits do not show in it.
+pub struct Snapshot<T>(Arc<Record<T>>);
+
+impl<T> Deref for Snapshot<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0.data
+    }
+}
+
+impl<T> Clone for Snapshot<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> fmt::Debug for Snapshot<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Snapshot(..)")
+    }
+}
+
+impl<T> Base<T> {
+    pub(crate) const fn without(status: Status) -> Self {
+        Self::Without { status, dead: None }
+    }
+}

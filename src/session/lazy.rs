@@ -1,0 +1,65 @@
+//! A session that is only loaded when somebody asks.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::Request;
+
+use super::handle::Session;
+use super::state::{Base, Inner};
+use crate::error::Error;
+use crate::record::SessionData;
+
+/// A session not yet loaded, put into the request's extensions by a
+/// [lazy](crate::SessionLayer::lazy) layer. Until [`load`](Self::load) is called, neither the
+/// ticket is verified nor the store asked. Extractors and guards call it by themselves.
+pub struct LazySession<T>(pub(crate) Arc<Inner<T>>);
+
+impl<T: SessionData> LazySession<T> {
+    /// The unloaded session of this request; `None` if no lazy
+    /// [`SessionLayer<T>`](crate::SessionLayer) stands in front.
+    ///
+    /// ```
+    /// # use sessile::{LazySession, Values};
+    /// let request = http::Request::new(());
+    /// assert!(LazySession::<Values>::of(&request).is_none());
+    /// ```
+    pub fn of<B>(request: &Request<B>) -> Option<&Self> {
+        request.extensions().get()
+    }
+
+    /// Verifies the ticket and loads the session, once per request however often it is called.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store) if the store failed; the next call tries
+    /// again. A layer that serves requests
+    /// [without a session](crate::SessionLayer::anonymous_when_store_fails) then gives one with
+    /// that status instead.
+    pub async fn load(&self) -> Result<Session<T>, Error> {
+        let unread = match &self.0.state().base {
+            Base::Unread(unread) => Some(unread.clone()),
+            _ => None,
+        };
+        if let Some(unread) = unread {
+            let base = self.0.shared.load_unread(unread).await?;
+            let mut state = self.0.state();
+            // Of two that load at once the first decides what this request sees.
+            if matches!(state.base, Base::Unread(_)) {
+                state.base = base;
+            }
+        }
+        Ok(Session(Arc::clone(&self.0)))
+    }
+}
+
+impl<T> Clone for LazySession<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> fmt::Debug for LazySession<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LazySession")
+    }
+}

@@ -1,0 +1,91 @@
+//! What a new session starts with.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::expiry::Expiry;
+use crate::record::{Meta, Record};
+
+/// A session about to be created: its data, whom it belongs to, and how long it lives if not as
+/// long as the layer says.
+///
+/// Plain data converts into one, so `session.create(data)` is the short form.
+///
+/// ```
+/// use std::time::Duration;
+/// use sessile::{NewSession, Values};
+/// let remembered = NewSession::with(Values::default())
+///     .subject("user-42")
+///     .remember(Duration::from_secs(30 * 24 * 3600));
+/// # let _: NewSession<Values> = remembered;
+/// ```
+#[must_use = "a new session does nothing until it is given to `Session::create`"]
+#[derive(Clone)]
+pub struct NewSession<T> {
+    data: T,
+    subject: Option<Arc<str>>,
+    idle: Option<Duration>,
+    absolute: Option<Duration>,
+    persistent: Option<bool>,
+}
+
+impl<T> NewSession<T> {
+    /// Starts with this data and the layer's limits, belonging to nobody.
+    pub const fn with(data: T) -> Self {
+        Self { data, subject: None, idle: None, absolute: None, persistent: None }
+    }
+
+    /// Says whom it belongs to, so that a subject's sessions can be counted, limited, listed and
+    /// revoked. Use an id that never changes, rather than an e-mail address.
+    pub fn subject(mut self, subject: impl Into<Arc<str>>) -> Self {
+        self.subject = Some(subject.into());
+        self
+    }
+
+    /// Sets another idle limit than the layer's. Later writes keep it.
+    pub const fn idle(mut self, limit: Duration) -> Self {
+        self.idle = Some(limit);
+        self
+    }
+
+    /// Sets another absolute limit than the layer's. Later writes keep it.
+    pub const fn absolute(mut self, limit: Duration) -> Self {
+        self.absolute = Some(limit);
+        self
+    }
+
+    /// "Remember me": both limits become `limit`, and the client keeps its ticket across restarts.
+    pub const fn remember(mut self, limit: Duration) -> Self {
+        self.idle = Some(limit);
+        self.absolute = Some(limit);
+        self.persistent = Some(true);
+        self
+    }
+
+    pub(crate) fn into_record(self, expiry: &Expiry, now: Timestamp) -> Record<T> {
+        let absolute = self.absolute.unwrap_or(expiry.absolute);
+        let idle = self.idle.unwrap_or(expiry.idle).min(absolute);
+        let mut meta = Meta::new(now, idle, absolute);
+        meta.persistent = self.persistent.unwrap_or(expiry.persistent);
+        meta.subject = self.subject;
+        Record::new(meta, self.data)
+    }
+}
+
+impl<T> From<T> for NewSession<T> {
+    fn from(data: T) -> Self {
+        Self::with(data)
+    }
+}
+
+impl<T> fmt::Debug for NewSession<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewSession")
+            .field("idle", &self.idle)
+            .field("absolute", &self.absolute)
+            .field("persistent", &self.persistent)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,184 @@
+//! What a request knows of its session: what it came with, what was loaded, what was edited.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::edits::{Edits, Wish};
+use crate::clock::Timestamp;
+use crate::event::Rejection;
+use crate::id::Id;
+use crate::plan::{Came, Due};
+use crate::record::Record;
+use crate::shared::Shared;
+
+/// How a request stands to its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Status {
+    /// It has a live one.
+    Active,
+    /// It came without a ticket.
+    NoTicket,
+    /// Its ticket gives it none; the reason is for logs, not for the client.
+    Rejected(Rejection),
+    /// Its session was ended in this request.
+    Ended,
+    /// The store could not say, and the layer
+    /// [serves such requests without a session](crate::SessionLayer::anonymous_when_store_fails).
+    StoreFailed,
+}
+
+/// One request's session: shared by the handler's handles and the response future.
+pub(crate) struct Inner<T> {
+    pub(crate) shared: Arc<Shared<T>>,
+    state: Mutex<State<T>>,
+}
+
+impl<T> Inner<T> {
+    #[inline]
+    pub(crate) fn new(shared: Arc<Shared<T>>, base: Base<T>) -> Arc<Self> {
+        let state = State {
+            base,
+            edits: Edits::NONE,
+            closed: false,
+            touched: false,
+            attach: None,
+            clear: None,
+        };
+        Arc::new(Self { shared, state: Mutex::new(state) })
+    }
+
+    /// The state, for a few instructions at a time: never across user code or an await. A panic
+    /// while it is held leaves it as it was, since every section only moves values.
+    #[inline]
+    pub(crate) fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> fmt::Debug for Inner<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("status", &self.state().status()).finish_non_exhaustive()
+    }
+}
+
+pub(crate) struct State<T> {
+    pub(crate) base: Base<T>,
+    pub(crate) edits: Edits<T>,
+    /// The response head has left.
+    pub(crate) closed: bool,
+    /// The handler has looked at the session.
+    pub(crate) touched: bool,
+    /// What the response must attach, decided by a commit.
+    pub(crate) attach: Option<Attach>,
+    /// The response must clear the ticket of this transport.
+    pub(crate) clear: Option<usize>,
+}
+
+/// A ticket that the response must carry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attach {
+    pub(crate) via: usize,
+    pub(crate) id: Id,
+    pub(crate) generation: u32,
+    /// When a client that keeps its ticket should forget it.
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) now: Timestamp,
+}
+
+/// What the request came with.
+pub(crate) enum Base<T> {
+    /// A lazy layer has not looked yet.
+    Unread(Unread),
+    /// No live session, and why.
+    Without { status: Status, dead: Option<usize> },
+    /// An outdated ticket of a live session.
+    Reused { id: Id, via: usize },
+    /// A live session.
+    Live(Live<T>),
+}
+
+/// A live session as it was loaded.
+pub(crate) struct Live<T> {
+    pub(crate) id: Id,
+    pub(crate) record: Arc<Record<T>>,
+    pub(crate) due: Due,
+    /// The transport that presented it.
+    pub(crate) via: usize,
+    pub(crate) presented: u32,
+    pub(crate) old_key: bool,
+    pub(crate) now: Timestamp,
+}
+
+impl<T> Clone for Live<T> {
+    fn clone(&self) -> Self {
+        Self { record: Arc::clone(&self.record), ..*self }
+    }
+}
+
+/// Candidates of a lazy layer, copied out of the request.
+#[derive(Clone)]
+pub(crate) struct Unread {
+    pub(crate) values: Vec<(usize, Box<[u8]>)>,
+    /// Whether the client may be told to forget a dead ticket.
+    pub(crate) clearable: bool,
+}
+
+impl<T> State<T> {
+    pub(crate) fn status(&self) -> Status {
+        match (&self.edits.wish, &self.base) {
+            (Wish::Destroy, _) => Status::Ended,
+            (Wish::Create(..), _) | (_, Base::Live(_)) => Status::Active,
+            (_, Base::Without { status, .. }) => *status,
+            (_, Base::Reused { .. }) => Status::Rejected(Rejection::Reused),
+            (_, Base::Unread(_)) => Status::NoTicket,
+        }
+    }
+
+    pub(crate) fn came(&self) -> Came {
+        match &self.base {
+            Base::Live(_) => Came::Live,
+            Base::Reused { .. } => Came::Reused,
+            Base::Without { dead: Some(_), .. } => Came::Dead,
+            Base::Without { .. } | Base::Unread(_) => Came::Without,
+        }
+    }
+
+    /// The data as this request sees it: with its own edits made.
+    pub(crate) fn current(&self) -> Option<&Arc<Record<T>>> {
+        match (&self.edits.wish, &self.base) {
+            (Wish::Create(_, record), _) => Some(record),
+            (Wish::Destroy, _) => None,
+            (_, Base::Live(live)) => Some(self.edits.draft.as_ref().unwrap_or(&live.record)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn id(&self) -> Option<Id> {
+        match (&self.edits.wish, &self.base) {
+            (Wish::Create(id, _), _) => Some(*id),
+            (Wish::Destroy, _) => None,
+            (_, Base::Live(live)) => Some(live.id),
+            _ => None,
+        }
+    }
+
+    /// Closes the handle because the response head is ready. Whether there is nothing to do.
+    #[inline]
+    pub(crate) fn close(&mut self) -> bool {
+        self.closed = true;
+        self.is_quiet()
+    }
+
+    /// Nobody asked for anything and nothing is due.
+    #[inline]
+    fn is_quiet(&self) -> bool {
+        let due = match &self.base {
+            Base::Live(live) => live.due != Due::NOTHING,
+            Base::Without { dead, .. } => dead.is_some(),
+            Base::Reused { .. } => true,
+            Base::Unread(_) => false,
+        };
+        !due && !self.touched && self.attach.is_none() && self.clear.is_none()
+    }
+}

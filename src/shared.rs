@@ -1,0 +1,105 @@
+//! What all requests of one layer share: its configuration, made once.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+
+use crate::clock::{Clock, Timestamp};
+use crate::codec::Signed;
+use crate::error::StoreError;
+use crate::event::{Event, Observer};
+use crate::expiry::Expiry;
+use crate::log;
+use crate::refusal::{Bodies, Refusals};
+use crate::store::{Limit, Store};
+use crate::transport::Transport;
+
+/// The configuration of a layer, as its services and handles use it.
+pub(crate) struct Shared<T> {
+    pub(crate) store: Arc<dyn Store<T>>,
+    pub(crate) transports: Vec<Bound>,
+    pub(crate) reads: Vec<HeaderName>,
+    pub(crate) expiry: Expiry,
+    pub(crate) limit: Option<Limit>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) store_timeout: Duration,
+    pub(crate) anonymous_when_store_fails: bool,
+    pub(crate) keep_edits_on_server_error: bool,
+    pub(crate) lazy: bool,
+    pub(crate) refusals: Refusals,
+    pub(crate) bodies: Bodies,
+}
+
+/// A transport and the codec keyed for it.
+#[derive(Clone)]
+pub(crate) struct Bound {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) codec: Arc<Signed>,
+}
+
+impl<T> Shared<T> {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now().into()
+    }
+
+    pub(crate) fn tell(&self, event: Event<'_>) {
+        if let Some(observer) = &self.observer {
+            observer.observe(&event);
+        }
+    }
+
+    pub(crate) fn store_failed(&self, operation: &'static str, error: &StoreError) {
+        log::store_failed(operation, error);
+        self.tell(Event::StoreFailed { operation, error });
+    }
+
+    /// What a 401 says in `WWW-Authenticate`.
+    pub(crate) fn challenge(&self) -> Option<HeaderValue> {
+        self.transports.first().map(|bound| bound.transport.challenge())
+    }
+}
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Self {
+            store: Arc::clone(&self.store),
+            transports: self.transports.clone(),
+            reads: self.reads.clone(),
+            expiry: self.expiry,
+            limit: self.limit,
+            clock: Arc::clone(&self.clock),
+            observer: self.observer.clone(),
+            store_timeout: self.store_timeout,
+            anonymous_when_store_fails: self.anonymous_when_store_fails,
+            keep_edits_on_server_error: self.keep_edits_on_server_error,
+            lazy: self.lazy,
+            refusals: self.refusals.clone(),
+            bodies: self.bodies.clone(),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Shared<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionLayer")
+            .field("store", &self.store)
+            .field("transports", &self.transports)
+            .field("expiry", &self.expiry)
+            .field("limit", &self.limit)
+            .field("store_timeout", &self.store_timeout)
+            .field("anonymous_when_store_fails", &self.anonymous_when_store_fails)
+            .field("keep_edits_on_server_error", &self.keep_edits_on_server_error)
+            .field("lazy", &self.lazy)
+            .field("refusals", &self.refusals)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.transport.fmt(f)
+    }
+}

@@ -1,0 +1,626 @@
+//! The records, and what keeps index, queue and count in step with them.
+//!
+//! 1. A session with a subject is put in, removed and given to another subject under the lock of
+//!    that subject's page, so that a page says all there is while it is open.
+//! 2. Locks are taken in this order: pages (the lower shard first), then one shard of the map.
+//!    The queue's lock is taken alone.
+//! 3. The application's code, which is the `Drop` of its data, never runs under a lock: records
+//!    are moved out and dropped after everything is released.
+
+use std::hash::BuildHasherDefault;
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+
+use super::due::Due;
+use super::key::{Key, OwnBits};
+use super::room::{Place, Room};
+use super::subjects::{Page, Spot, Subjects};
+use crate::clock::Timestamp;
+use crate::error::{StoreError, StoreErrorKind};
+use crate::id::Id;
+use crate::record::{Meta, Record};
+use crate::store::{Admission, Created, Excess, Limit, Revoke, Revoked, Saved, Swept};
+
+pub(super) struct Shelf<T> {
+    records: DashMap<Key, Arc<Record<T>>, BuildHasherDefault<OwnBits>>,
+    subjects: Subjects,
+    due: Due,
+    pub(super) room: Room,
+}
+
+/// What came of one attempt to put a record in.
+enum Put<T> {
+    Done(Vec<(Key, Arc<Record<T>>)>),
+    Exists,
+    /// An expired record has the id.
+    Leftover,
+    Limit,
+    Full,
+}
+
+/// What came of one attempt to exchange a record.
+enum Swap<T> {
+    /// This was there.
+    Done(Arc<Record<T>>),
+    Stale,
+    Gone,
+    /// What is there has expired.
+    Expired,
+    /// What is there belongs to somebody else, whose page is here.
+    Elsewhere(Option<Spot>),
+}
+
+impl<T> Shelf<T> {
+    pub(super) fn new(max: usize) -> Self {
+        Self {
+            records: DashMap::with_hasher_and_shard_amount(BuildHasherDefault::default(), SHARDS),
+            subjects: Subjects::new(),
+            due: Due::new(),
+            room: Room::new(max),
+        }
+    }
+
+    #[inline]
+    pub(super) fn load(&self, key: Key, now: Timestamp) -> Option<Arc<Record<T>>> {
+        self.tidy(now);
+        let record = self.records.view(&key, |_, record| Arc::clone(record))?;
+        if record.meta.is_live(now) {
+            return Some(record);
+        }
+        self.remove_expired(key, now);
+        None
+    }
+
+    pub(super) fn create(
+        &self,
+        key: Key,
+        record: &Arc<Record<T>>,
+        admission: Admission,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        self.tidy(now);
+        loop {
+            let place = self.find_place(now);
+            match self.put(key, record, admission, now, place) {
+                Put::Done(evicted) => {
+                    self.due.push(key, record.meta.deadline(), now);
+                    let evicted = evicted.iter().filter_map(|(key, _)| key.id()).collect();
+                    return Ok(Created::Done { evicted });
+                }
+                Put::Exists => return Ok(Created::Exists),
+                Put::Leftover => self.remove_expired(key, now),
+                Put::Limit => return Ok(Created::Limit),
+                Put::Full => return Err(StoreError::new(StoreErrorKind::Full)),
+            }
+        }
+    }
+
+    /// One attempt, atomic for everybody who looks at the subject. Without a place it succeeds
+    /// only over those who leave for it.
+    ///
+    /// The replaced one leaves right after the newcomer is in. Nobody can tell: until the call
+    /// returns nobody knows the newcomer's id, and a subject they share is locked.
+    fn put(
+        &self,
+        key: Key,
+        record: &Arc<Record<T>>,
+        admission: Admission,
+        now: Timestamp,
+        place: Option<Place<'_>>,
+    ) -> Put<T> {
+        let mut page = self.spot(&record.meta).map(|spot| self.subjects.open(spot));
+        let replaced = admission.replacing.map(Key::from);
+        let victims = match (&page, admission.limit, &record.meta.subject) {
+            (Some(page), Some(limit), Some(subject)) => {
+                if self.records.view(&key, |_, there| there.meta.is_live(now)) == Some(true) {
+                    return Put::Exists;
+                }
+                match self.excess(page, subject, replaced, limit, now) {
+                    Some(victims) => victims,
+                    None => return Put::Limit,
+                }
+            }
+            _ => Vec::new(),
+        };
+        let leaves =
+            |key| self.records.view(&key, |_, there| there.meta.is_live(now)) == Some(true);
+        if place.is_none() && victims.is_empty() && !replaced.is_some_and(leaves) {
+            return Put::Full;
+        }
+        let entry = self.records.entry(key);
+        match entry {
+            Entry::Occupied(there) if there.get().meta.is_live(now) => return Put::Exists,
+            Entry::Occupied(_) => return Put::Leftover,
+            Entry::Vacant(free) => drop(free.insert(Arc::clone(record))),
+        }
+        // Without a place it is one too many for the moment until the victims have left.
+        place.unwrap_or_else(|| self.room.squeeze_in()).keep();
+        let (mut evicted, mut gone) = (Vec::new(), None);
+        if let (Some(page), Some(subject)) = (&mut page, &record.meta.subject) {
+            page.insert(key);
+            let pull = |key| Some((key, self.pull(page, key)?));
+            let ours = |key: &Key| {
+                self.records.view(key, |_, there| belongs(&there.meta, subject)) == Some(true)
+            };
+            evicted.extend(victims.into_iter().filter_map(pull));
+            gone = replaced.filter(ours).and_then(|key| self.pull(page, key));
+        }
+        drop(page);
+        if let (Some(key), None) = (replaced, &gone) {
+            gone = self.remove(key, |_| true);
+        }
+        drop(gone);
+        Put::Done(evicted)
+    }
+
+    /// Those who must go so that one more fits; `None` if one more may not come.
+    fn excess(
+        &self,
+        page: &Page<'_>,
+        subject: &str,
+        replaced: Option<Key>,
+        limit: Limit,
+        now: Timestamp,
+    ) -> Option<Vec<Key>> {
+        let mut live = Vec::new();
+        for key in page.keys(None).filter(|key| Some(*key) != replaced) {
+            self.records.view(&key, |_, record| {
+                if belongs(&record.meta, subject) && record.meta.is_live(now) {
+                    live.push((record.meta.created, key));
+                }
+            });
+        }
+        let Some(excess) = (live.len() + 1).checked_sub(limit.max) else {
+            return Some(Vec::new());
+        };
+        if excess > 0 && (limit.excess == Excess::Deny || limit.max == 0) {
+            return None;
+        }
+        live.sort_unstable();
+        Some(live.into_iter().take(excess).map(|(_, key)| key).collect())
+    }
+
+    pub(super) fn replace(
+        &self,
+        key: Key,
+        expected: u64,
+        record: &Arc<Record<T>>,
+        now: Timestamp,
+    ) -> Saved {
+        self.tidy(now);
+        let same = |there: &Meta| there.subject == record.meta.subject;
+        let mut swap = self.swap(key, expected, record, now, same);
+        loop {
+            match swap {
+                Swap::Done(old) => {
+                    drop(old);
+                    return Saved::Done;
+                }
+                Swap::Stale => return Saved::Stale,
+                Swap::Gone => return Saved::Gone,
+                Swap::Expired => {
+                    self.remove_expired(key, now);
+                    return Saved::Gone;
+                }
+                // It changes hands. Nothing can have been done with it before both pages are
+                // open; if the owner changed meanwhile, the next attempt knows the new one.
+                Swap::Elsewhere(from) => {
+                    let mut both = self.subjects.open_both(from, self.spot(&record.meta));
+                    let still = |there: &Meta| self.spot(there) == from;
+                    swap = self.swap(key, expected, record, now, still);
+                    if let Swap::Done(_) = &swap {
+                        both.transfer(key);
+                    }
+                }
+            }
+        }
+    }
+
+    /// One attempt, made only if `allowed` says so of what is there.
+    fn swap(
+        &self,
+        key: Key,
+        expected: u64,
+        record: &Arc<Record<T>>,
+        now: Timestamp,
+        allowed: impl FnOnce(&Meta) -> bool,
+    ) -> Swap<T> {
+        let Some(mut there) = self.records.get_mut(&key) else {
+            return Swap::Gone;
+        };
+        if !there.meta.is_live(now) {
+            return Swap::Expired;
+        }
+        if there.meta.version != expected {
+            return Swap::Stale;
+        }
+        if !allowed(&there.meta) {
+            return Swap::Elsewhere(self.spot(&there.meta));
+        }
+        record.meta.touch(there.meta.last_seen());
+        Swap::Done(std::mem::replace(&mut *there, Arc::clone(record)))
+    }
+
+    #[inline]
+    pub(super) fn touch(&self, key: Key, now: Timestamp) -> Saved {
+        self.tidy(now);
+        // Under the shard's lock, if only for reading: so it cannot fall between a replace's
+        // look at the old `last_seen` and its exchange, and be lost.
+        let live = self.records.view(&key, |_, record| {
+            let live = record.meta.is_live(now);
+            if live {
+                record.meta.touch(now);
+            }
+            live
+        });
+        match live {
+            Some(true) => Saved::Done,
+            Some(false) => {
+                self.remove_expired(key, now);
+                Saved::Gone
+            }
+            None => Saved::Gone,
+        }
+    }
+
+    pub(super) fn delete(&self, key: Key, now: Timestamp) -> bool {
+        self.tidy(now);
+        self.remove(key, |_| true).is_some_and(|record| record.meta.is_live(now))
+    }
+
+    pub(super) fn sweep(&self, now: Timestamp, max: usize) -> Swept {
+        let (mut removed, mut left) = (0, max);
+        while left > 0 {
+            let keys = self.due.take_passed(now, left.min(STEP));
+            if keys.is_empty() {
+                break;
+            }
+            left -= keys.len();
+            let (gone, later) = self.examine(keys, now);
+            removed += gone;
+            self.due.extend(later, now);
+        }
+        if left == 0 {
+            return Swept::new(removed, self.due.has_begun(now));
+        }
+        // The bucket that has only begun is asked for by those who sweep on purpose. What is
+        // still live there is put back at the end, since it would come out again at once.
+        let (mut begun, mut still) = (0, Vec::new());
+        while left > 0 {
+            let keys = self.due.take_begun(now, left.min(STEP));
+            if keys.is_empty() {
+                break;
+            }
+            left -= keys.len();
+            let (gone, later) = self.examine(keys, now);
+            begun += gone;
+            still.extend(later);
+        }
+        if !still.is_empty() {
+            self.due.extend(still, now);
+        }
+        Swept::new(removed + begun, left == 0 && begun > 0)
+    }
+
+    pub(super) fn list(
+        &self,
+        subject: &str,
+        after: Option<Key>,
+        max: usize,
+        now: Timestamp,
+    ) -> Vec<(Id, Meta)> {
+        self.tidy(now);
+        let mut found = Vec::new();
+        if max > 0 {
+            self.walk(subject, after, now, |key, meta| {
+                found.extend(key.id().map(|id| (id, meta.clone())));
+                found.len() < max
+            });
+        }
+        found
+    }
+
+    pub(super) fn count(&self, subject: &str, now: Timestamp) -> usize {
+        self.tidy(now);
+        let mut count = 0;
+        self.walk(subject, None, now, |_, _| {
+            count += 1;
+            true
+        });
+        count
+    }
+
+    /// Goes through the subject's live sessions in order, as long as `each` says so, and removes
+    /// expired ones. What is seen is one state of the subject up to [`WALK`] sessions; with more,
+    /// others get their turn in between.
+    fn walk(
+        &self,
+        subject: &str,
+        mut after: Option<Key>,
+        now: Timestamp,
+        mut each: impl FnMut(Key, &Meta) -> bool,
+    ) {
+        let spot = self.subjects.spot(subject);
+        let mut on = true;
+        while on {
+            let (mut expired, mut steps) = (Vec::new(), 0);
+            let page = self.subjects.open(spot);
+            for key in page.keys(after).take(WALK) {
+                steps += 1;
+                after = Some(key);
+                self.records.view(&key, |_, record| {
+                    match belongs(&record.meta, subject).then(|| record.meta.is_live(now)) {
+                        Some(true) => on = each(key, &record.meta),
+                        Some(false) => expired.push(key),
+                        // Another subject with the same mark.
+                        None => {}
+                    }
+                });
+                if !on {
+                    break;
+                }
+            }
+            drop(page);
+            for key in expired {
+                self.remove_expired(key, now);
+            }
+            on &= steps == WALK;
+        }
+    }
+
+    /// One step under the subject's lock: whoever creates a session of it does so before, and the
+    /// session is ended (or counted as `more`), or after.
+    pub(super) fn revoke(
+        &self,
+        subject: &str,
+        which: Revoke,
+        max: usize,
+        now: Timestamp,
+    ) -> Revoked {
+        self.tidy(now);
+        let mut more = false;
+        let mut found = Vec::new();
+        let mut page = self.subjects.open(self.subjects.spot(subject));
+        let mut find = |key: Key| {
+            let yes = |meta: &Meta| belongs(meta, subject) && meta.is_live(now);
+            if self.records.view(&key, |_, record| yes(&record.meta)) == Some(true) {
+                more = found.len() == max;
+                if !more {
+                    found.push(key);
+                }
+            }
+            !more
+        };
+        match which {
+            Revoke::One(id) => {
+                find(id.into());
+            }
+            Revoke::Others(id) => {
+                page.keys(None).filter(|key| *key != id.into()).all(&mut find);
+            }
+            Revoke::All => {
+                page.keys(None).all(&mut find);
+            }
+        }
+        let ended: Vec<_> =
+            found.into_iter().filter_map(|key| Some((key, self.pull(&mut page, key)?))).collect();
+        drop(page);
+        Revoked::new(ended.iter().filter_map(|(key, _)| key.id()).collect(), more)
+    }
+
+    /// Cleans up a little if something is due: one load when nothing is.
+    #[inline]
+    fn tidy(&self, now: Timestamp) {
+        if self.due.has_passed(now) {
+            self.tidy_step(now);
+        }
+    }
+
+    #[cold]
+    fn tidy_step(&self, now: Timestamp) {
+        let keys = self.due.try_take_passed(now, STEP);
+        let (_, later) = self.examine(keys, now);
+        if !later.is_empty() {
+            self.due.extend(later, now);
+        }
+    }
+
+    /// Removes those that have expired; says how many, and when to look at the live ones again.
+    fn examine(&self, keys: Vec<Key>, now: Timestamp) -> (usize, Vec<(Key, Timestamp)>) {
+        // Large enough that glibc's allocator uses the occasion to merge the small pieces freed
+        // so far. Otherwise it does so when they are a million, and that takes it 20 ms.
+        let mut later = Vec::with_capacity(LATER);
+        let mut removed = 0;
+        for key in keys {
+            // Again if a touch came between the look and the removal.
+            while let Some(deadline) = self.records.view(&key, |_, r| r.meta.deadline()) {
+                if now < deadline {
+                    later.push((key, deadline));
+                    break;
+                }
+                if self.remove(key, |meta| !meta.is_live(now)).is_some() {
+                    removed += 1;
+                    break;
+                }
+            }
+        }
+        (removed, later)
+    }
+
+    /// Room for one more, after sweeping a bounded number of expired ones if there is none.
+    fn find_place(&self, now: Timestamp) -> Option<Place<'_>> {
+        for _ in 0..STEPS_FOR_A_PLACE {
+            let place = self.room.take();
+            if place.is_some() {
+                return place;
+            }
+            let swept = self.sweep(now, STEP);
+            if swept.removed == 0 && !swept.more {
+                return None;
+            }
+        }
+        self.room.take()
+    }
+
+    /// What was once seen expired is removed there and then, so that a clock which jumps back
+    /// revives nothing.
+    #[cold]
+    fn remove_expired(&self, key: Key, now: Timestamp) {
+        drop(self.remove(key, |meta| !meta.is_live(now)));
+    }
+
+    /// Takes a record out if it is `doomed`.
+    fn remove(&self, key: Key, doomed: impl Fn(&Meta) -> bool) -> Option<Arc<Record<T>>> {
+        loop {
+            let spot = self
+                .records
+                .view(&key, |_, record| doomed(&record.meta).then(|| self.spot(&record.meta)))??;
+            let mut page = spot.map(|spot| self.subjects.open(spot));
+            let unchanged = |meta: &Meta| doomed(meta) && self.spot(meta) == spot;
+            let removed = self.records.remove_if(&key, |_, record| unchanged(&record.meta));
+            // Otherwise it was touched, given away or ended in between: look again.
+            if let Some((_, record)) = removed {
+                if let Some(page) = &mut page {
+                    page.remove(key);
+                }
+                self.room.leave();
+                return Some(record);
+            }
+        }
+    }
+
+    /// Takes out a record whose subject's page is open.
+    fn pull(&self, page: &mut Page<'_>, key: Key) -> Option<Arc<Record<T>>> {
+        let (_, record) = self.records.remove(&key)?;
+        page.remove(key);
+        self.room.leave();
+        Some(record)
+    }
+
+    fn spot(&self, meta: &Meta) -> Option<Spot> {
+        meta.subject.as_deref().map(|subject| self.subjects.spot(subject))
+    }
+}
+
+fn belongs(meta: &Meta, subject: &str) -> bool {
+    meta.subject.as_deref() == Some(subject)
+}
+
+/// Shards of the map. Tables double by copying: at a million sessions that takes a shard a
+/// fraction of a millisecond. An empty shard is 128 bytes.
+const SHARDS: usize = 128;
+
+/// How many entries of the queue one call looks at, at most, on its own account.
+const STEP: usize = 32;
+
+/// Room for what a step puts back: at 24 bytes each, more than the kilobyte that makes a request
+/// large for the allocator.
+const LATER: usize = 2 * STEP;
+
+/// How many such steps a creation makes, at most, when the store is full.
+const STEPS_FOR_A_PLACE: usize = 64;
+
+/// How many sessions of a subject are looked at before others get their turn.
+const WALK: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn put(shelf: &Shelf<u32>, subject: Option<&str>, now: u64, idle: u64) -> Key {
+        let key = Id::generate().unwrap().into();
+        let mut meta = Meta::new(at(now), Duration::from_millis(idle), Duration::from_secs(86_400));
+        meta.subject = subject.map(Arc::from);
+        let created =
+            shelf.create(key, &Arc::new(Record::new(meta, 0)), Admission::OPEN, at(now)).unwrap();
+        assert_eq!(created, Created::Done { evicted: Vec::new() });
+        key
+    }
+
+    #[test]
+    fn s30_a_subject_with_the_same_mark_is_told_apart() {
+        let shelf = Shelf::new(usize::MAX);
+        let bobs = put(&shelf, Some("bob"), 0, 60_000);
+        let dead = put(&shelf, Some("bob"), 0, 10);
+        let anns = put(&shelf, Some("ann"), 0, 60_000);
+        // As if both hashed alike.
+        for key in [bobs, dead] {
+            shelf.subjects.open(shelf.subjects.spot("ann")).insert(key);
+        }
+        assert_eq!(shelf.count("ann", at(20)), 1);
+        assert_eq!(shelf.list("ann", None, 9, at(20)).len(), 1);
+        assert_eq!(shelf.revoke("ann", Revoke::All, 9, at(20)).ids, [anns.id().unwrap()]);
+        let page = shelf.subjects.open(shelf.subjects.spot("ann"));
+        assert_eq!(shelf.excess(&page, "ann", None, Limit::deny(1), at(20)), Some(vec![]));
+        drop(page);
+        assert!(shelf.load(bobs, at(20)).is_some());
+    }
+
+    #[test]
+    fn the_queue_has_one_entry_per_session_however_often_it_is_extended() {
+        let shelf = Shelf::new(usize::MAX);
+        let keys: Vec<Key> = (0..100).map(|_| put(&shelf, Some("ann"), 0, 60_000)).collect();
+        for step in 1..200 {
+            let now = at(step * 20_000);
+            for key in &keys {
+                assert_eq!(shelf.touch(*key, now), Saved::Done);
+            }
+            shelf.sweep(now, 1_000);
+            assert_eq!((shelf.due.entries(), shelf.room.held()), (100, 100));
+        }
+        for key in &keys {
+            assert!(shelf.delete(*key, at(4_000_000)));
+        }
+        assert_eq!(shelf.due.entries(), 100, "dropped when they are looked at");
+        shelf.sweep(at(4_100_000), 1_000);
+        assert_eq!((shelf.due.entries(), shelf.room.held()), (0, 0));
+    }
+
+    #[test]
+    fn s38_no_call_looks_at_more_than_it_may() {
+        let shelf = Shelf::new(usize::MAX);
+        // Live ones that are due for a look count as much as expired ones.
+        for n in 0..1_000 {
+            let key = put(&shelf, Some("ann"), 0, 10_000);
+            if n % 2 == 0 {
+                shelf.touch(key, at(9_000));
+            }
+        }
+        let late = at(12_000);
+        let due = |shelf: &Shelf<u32>| shelf.due.entries();
+        let mut before = due(&shelf);
+        while shelf.due.has_passed(late) {
+            shelf.load(Key::FIRST, late);
+            // What is put back is live, so at most a step's worth can have gone.
+            assert!(before - due(&shelf) <= STEP);
+            before = due(&shelf);
+        }
+        assert_eq!((before, shelf.room.held()), (500, 500));
+        for max in [0, 1, 7, 100] {
+            let swept = shelf.sweep(at(30_000), max);
+            assert_eq!((swept.removed, swept.more), (max, true));
+        }
+    }
+
+    #[test]
+    fn s38_what_has_begun_is_swept_exactly_and_ends() {
+        let shelf = Shelf::new(usize::MAX);
+        // All in the bucket from 9 216 to 10 240.
+        for n in 0..100 {
+            put(&shelf, None, 0, if n % 2 == 0 { 9_500 } else { 10_000 });
+        }
+        assert_eq!(shelf.sweep(at(9_499), 1_000), Swept::new(0, false));
+        assert_eq!(shelf.sweep(at(9_500), 1_000), Swept::new(50, false));
+        assert_eq!(shelf.sweep(at(9_500), 10), Swept::new(0, false), "no endless round");
+        assert_eq!(shelf.sweep(at(10_000), 49), Swept::new(49, true));
+        assert_eq!(shelf.sweep(at(10_000), 49), Swept::new(1, false));
+    }
+}

@@ -1,0 +1,3 @@
+//! temporary
+mod clock;
+pub use clock::SimulatedClock;

@@ -1,0 +1,204 @@
+//! Writes our cookie from parts that were rendered when it was configured.
+
+use std::time::Duration;
+
+use http::header::{Entry, OccupiedEntry, SET_COOKIE};
+use http::{HeaderMap, HeaderValue};
+use memchr::memmem::Finder;
+
+use super::settings::Settings;
+use crate::error::ConfigError;
+use crate::transport::TooLong;
+
+/// The two ends of every `Set-Cookie` line of ours, and the line that removes the cookie.
+#[derive(Clone)]
+pub(super) struct Template {
+    /// The name and `=`, prepared to be searched for.
+    head: Finder<'static>,
+    attributes: Box<str>,
+    fixed_age: Option<Duration>,
+    removal: HeaderValue,
+}
+
+impl Template {
+    /// Renders settings that passed their check.
+    pub(super) fn new(settings: &Settings) -> Result<Self, ConfigError> {
+        let head = settings.name() + "=";
+        let attributes = settings.attributes();
+        // A browser takes a removal for another cookie, or drops it, unless it repeats the scope
+        // and the guarantees of the creation.
+        let removal = HeaderValue::try_from([&head, attributes.as_str(), MAX_AGE, "0"].concat())
+            .map_err(|_| ConfigError::new("the cookie does not fit a header line: use ASCII"))?;
+        Ok(Self {
+            head: Finder::new(&head).into_owned(),
+            attributes: attributes.into(),
+            fixed_age: settings.max_age,
+            removal,
+        })
+    }
+
+    /// The name and `=`, as they stand in a request.
+    #[inline]
+    pub(super) const fn needle(&self) -> &Finder<'static> {
+        &self.head
+    }
+
+    /// The line that sets the cookie; one allocation.
+    pub(super) fn line(
+        &self,
+        ticket: &str,
+        max_age: Option<Duration>,
+    ) -> Result<HeaderValue, TooLong> {
+        if self.name().len() + ticket.len() > LONGEST_PAIR || !are_cookie_octets(ticket) {
+            return Err(TooLong);
+        }
+        let mut digits = [b'0'; 8];
+        let (label, age) = match max_age.or(self.fixed_age) {
+            Some(age) => (MAX_AGE, decimal(seconds(age), &mut digits)),
+            None => ("", <&[u8]>::default()),
+        };
+        let line = [
+            self.head.needle(),
+            ticket.as_bytes(),
+            self.attributes.as_bytes(),
+            label.as_bytes(),
+            age,
+        ]
+        .concat();
+        let mut line = HeaderValue::try_from(line).map_err(|_| TooLong)?;
+        // Keeps the ticket out of `{:?}` and out of HTTP/2's compression tables.
+        line.set_sensitive(true);
+        Ok(line)
+    }
+
+    /// The line that removes the cookie.
+    pub(super) fn removal(&self) -> HeaderValue {
+        self.removal.clone()
+    }
+
+    /// Puts a line of ours on the response, in place of those of the same name.
+    ///
+    /// A browser would keep the last one, but servers must not send two (RFC 6265bis, 4.1.1).
+    pub(super) fn put(&self, headers: &mut HeaderMap, line: HeaderValue) -> Result<(), TooLong> {
+        if headers.contains_key(SET_COOKIE)
+            && let Ok(Entry::Occupied(lines)) = headers.try_entry(SET_COOKIE)
+            && lines.iter().any(|line| is_named(line, self.name()))
+        {
+            self.replace(lines, line);
+            return Ok(());
+        }
+        headers.try_append(SET_COOKIE, line).map(drop).map_err(|_| TooLong)
+    }
+
+    fn replace(&self, mut lines: OccupiedEntry<'_, HeaderValue>, line: HeaderValue) {
+        // Not by `insert_mult`, which panics on an entry of three values and more (http 1.5.0).
+        let others: Vec<_> =
+            lines.iter().filter(|line| !is_named(line, self.name())).cloned().collect();
+        lines.insert(line);
+        for other in others {
+            lines.append(other);
+        }
+    }
+
+    fn name(&self) -> &[u8] {
+        self.head.needle().strip_suffix(b"=").unwrap_or_default()
+    }
+}
+
+/// Whether a `Set-Cookie` line sets a cookie of this name, as browsers read it (RFC 6265bis, 5.6:
+/// up to the first `=` before the first `;`, without the blanks around).
+fn is_named(line: &HeaderValue, name: &[u8]) -> bool {
+    let pair = line.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    let mut sides = pair.splitn(2, |byte| *byte == b'=');
+    sides.next().map(<[u8]>::trim_ascii) == Some(name) && sides.next().is_some()
+}
+
+/// `cookie-octet` of RFC 6265bis, 4.1.1. Without early exit, so that it runs many bytes at a time.
+fn are_cookie_octets(value: &str) -> bool {
+    value.bytes().fold(true, |all, byte| {
+        let graphic = byte > b' ' && byte < 0x7f;
+        all & graphic & (byte != b'"') & (byte != b',') & (byte != b';') & (byte != b'\\')
+    })
+}
+
+/// Whole seconds, as many as browsers accept.
+fn seconds(age: Duration) -> u32 {
+    u32::try_from(age.as_secs()).unwrap_or(LONGEST_AGE).min(LONGEST_AGE)
+}
+
+/// The decimal digits of a number below 100 million.
+fn decimal(mut number: u32, digits: &mut [u8; 8]) -> &[u8] {
+    let mut first = digits.len();
+    for (at, digit) in digits.iter_mut().enumerate().rev() {
+        let [low, ..] = (number % 10).to_le_bytes();
+        *digit = b'0' + low;
+        first = at;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    digits.get(first..).unwrap_or_default()
+}
+
+const MAX_AGE: &str = "; Max-Age=";
+
+/// Browsers ignore a cookie whose name and value are longer (RFC 6265bis, 5.7).
+const LONGEST_PAIR: usize = 4096;
+
+/// 400 days (RFC 6265bis, 5.5).
+const LONGEST_AGE: u32 = 34_560_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r23_max_age_is_whole_seconds_and_at_most_400_days() {
+        let cases = [
+            ("nothing", Duration::ZERO, "0"),
+            ("rounded down", Duration::from_millis(1_999), "1"),
+            ("no digit lost", Duration::from_secs(10), "10"),
+            ("two weeks", Duration::from_secs(1_209_600), "1209600"),
+            ("just below", Duration::from_secs(34_559_999), "34559999"),
+            ("400 days", Duration::from_secs(34_560_000), "34560000"),
+            ("one more", Duration::from_secs(34_560_001), "34560000"),
+            ("beyond 32 bits", Duration::from_secs(1 << 40), "34560000"),
+            ("C32: the longest", Duration::MAX, "34560000"),
+        ];
+        for (name, age, expected) in cases {
+            let mut digits = [b'0'; 8];
+            assert_eq!(decimal(seconds(age), &mut digits), expected.as_bytes(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_set_cookie_line_is_ours_by_its_exact_name() {
+        let cases = [
+            ("same", "sid=1; Path=/", true),
+            ("without attributes", "sid=1", true),
+            ("empty value", "sid=", true),
+            ("blanks, which browsers trim", " sid\t=1", true),
+            ("longer", "sid2=1", false),
+            ("shorter", "si=1", false),
+            ("other case", "SID=1", false),
+            ("nameless", "=sid=1", false),
+            ("no pair", "sid", false),
+            ("no pair but attributes", "sid; a=b", false),
+            ("in an attribute", "a=b; sid=1", false),
+        ];
+        for (name, line, expected) in cases {
+            assert_eq!(is_named(&HeaderValue::from_static(line), b"sid"), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn r19_only_cookie_octets_are_written() {
+        for byte in 0..=0x7f_u8 {
+            let allowed =
+                matches!(byte, 0x21 | 0x23..=0x2b | 0x2d..=0x3a | 0x3c..=0x5b | 0x5d..=0x7e);
+            assert_eq!(are_cookie_octets(&char::from(byte).to_string()), allowed, "{byte:#04x}");
+        }
+        assert!(!are_cookie_octets("ü"));
+    }
+}

@@ -1,0 +1,124 @@
+//! How a ticket travels: [`Cookie`], [`Header`], [`Bearer`], or a chain of them.
+//!
+//! A transport reads candidates from a request, and attaches a ticket to a response or clears it
+//! there. It knows nothing of what a ticket is made of.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+mod bearer;
+mod cookie;
+mod field;
+mod header;
+
+pub use self::bearer::Bearer;
+pub use self::cookie::{Cookie, SameSite};
+pub use self::header::Header;
+use crate::error::ConfigError;
+
+/// Where a ticket is found in a request and put on a response.
+///
+/// Everything a transport needs is prepared when it is built: these calls run in every request.
+pub trait Transport: fmt::Debug + Send + Sync + 'static {
+    /// Tells this transport's tickets from those of others, such as `cookie:__Host-sid`: a ticket
+    /// is signed for its transport, and does not pass when moved to another.
+    fn purpose(&self) -> &str;
+
+    /// Collects what could be a ticket. Empty values are no candidates. What it pushes is
+    /// unverified and may be anything.
+    fn find<'r>(&self, headers: &'r HeaderMap, found: &mut Candidates<'r>);
+
+    /// Puts a ticket (ASCII letters, digits, `-` and `_`) on the response. `max_age` is how long
+    /// the client should keep it; `None` means until the client is closed.
+    ///
+    /// # Errors
+    /// When the result does not fit the transport.
+    fn attach(
+        &self,
+        headers: &mut HeaderMap,
+        ticket: &str,
+        max_age: Option<Duration>,
+    ) -> Result<(), TooLong>;
+
+    /// Tells the client to forget its ticket.
+    fn clear(&self, headers: &mut HeaderMap);
+
+    /// The request header that this transport reads, for the response's `Vary`.
+    fn reads(&self) -> HeaderName;
+
+    /// What a 401 says in `WWW-Authenticate` (RFC 9110, 11.6.1).
+    fn challenge(&self) -> HeaderValue {
+        HeaderValue::from_static("Session")
+    }
+
+    /// Says what is wrong with the configuration, if anything; asked once by the layer.
+    ///
+    /// # Errors
+    /// An explanation with its remedy.
+    fn check(&self) -> Result<(), ConfigError> {
+        Ok(())
+    }
+}
+
+/// A ticket was too long for its transport.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "complete: transports of one's own answer it")]
+pub struct TooLong;
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the ticket is too long for its transport")
+    }
+}
+
+impl std::error::Error for TooLong {}
+
+/// What a transport found in a request: at most [`Candidates::MAX`] values, unverified.
+#[derive(Clone, Copy)]
+pub struct Candidates<'r> {
+    values: [&'r [u8]; MOST],
+    len: usize,
+}
+
+impl<'r> Candidates<'r> {
+    /// How many values of one name are tried. A browser sends more than one only when somebody
+    /// set cookies of our name for other paths or domains.
+    pub const MAX: usize = MOST;
+
+    /// None yet.
+    #[inline]
+    pub const fn new() -> Self {
+        Self { values: [&[]; Self::MAX], len: 0 }
+    }
+
+    /// Adds one; beyond [`Candidates::MAX`] it is dropped.
+    #[inline]
+    pub fn push(&mut self, value: &'r [u8]) {
+        if let Some(slot) = self.values.get_mut(self.len) {
+            *slot = value;
+            self.len += 1;
+        }
+    }
+
+    /// Those found so far.
+    #[inline]
+    pub fn as_slice(&self) -> &[&'r [u8]] {
+        self.values.get(..self.len).unwrap_or_default()
+    }
+}
+
+const MOST: usize = 8;
+
+impl Default for Candidates<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Candidates<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Candidates").field("len", &self.len).finish_non_exhaustive()
+    }
+}
