@@ -351,7 +351,12 @@ fn s28_expired_members_are_filtered_and_removed_on_read() {
     for n in 0..1_000_u32 {
         let id = id();
         let idle = if n % 2 == 0 { 10 } else { MINUTE };
-        done(store.create(id, record(meta(Some("ann"), 0, idle, MINUTE), n), Admission::OPEN, at(0)));
+        done(store.create(
+            id,
+            record(meta(Some("ann"), 0, idle, MINUTE), n),
+            Admission::OPEN,
+            at(0),
+        ));
         live.extend((n % 2 == 1).then_some(id));
     }
     live.sort();
@@ -865,7 +870,8 @@ fn s55_a_touch_from_a_slow_clock_takes_no_time_away() {
 fn a_full_store_says_so_and_drops_nobody() {
     let store = MemoryStore::with_capacity(3);
     let there = [(); 3].map(|()| put(&store, Some("ann"), 0));
-    let refused = store.create(id(), minute(None, 1), Admission::OPEN, at(1)).now_or_later().unwrap();
+    let refused =
+        store.create(id(), minute(None, 1), Admission::OPEN, at(1)).now_or_later().unwrap();
     assert_eq!(refused.unwrap_err().kind(), StoreErrorKind::Full);
     assert_eq!(ids(&store, "ann", 1), sorted(there));
     // One leaves, one comes.
@@ -880,7 +886,8 @@ fn a_full_store_says_so_and_drops_nobody() {
     put(&store, None, 2 * MINUTE);
     assert!(store.len() <= 3);
     let closed = MemoryStore::with_capacity(0);
-    let refused = closed.create(id(), minute(None, 0), Admission::OPEN, at(0)).now_or_later().unwrap();
+    let refused =
+        closed.create(id(), minute(None, 0), Admission::OPEN, at(0)).now_or_later().unwrap();
     assert_eq!(refused.unwrap_err().kind(), StoreErrorKind::Full);
 }
 

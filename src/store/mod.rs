@@ -7,7 +7,8 @@
 //! 1. A record whose [`deadline`](crate::Meta::deadline) has come is not there: not for `load`,
 //!    `replace`, `touch`, nor in a listing or count. Exactly at the deadline is too late.
 //! 2. `create` never overwrites, `replace` and `touch` never create.
-//! 3. What `create` replaces and evicts ends in the same atomic step.
+//! 3. What `create` replaces and evicts has ended when it answers; a refused `create` ended
+//!    nobody. A crash leaves both changes or neither.
 //! 4. `replace` happens only if the stored version is the expected one, and keeps the later of
 //!    the two `last_seen`.
 //! 5. `touch` changes `last_seen` alone: no other field, no version, no data.

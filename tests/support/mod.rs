@@ -1,6 +1,6 @@
 //! A visitor with a cookie jar in front of a service, no sockets involved.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use std::convert::Infallible;
 use std::future::Future;

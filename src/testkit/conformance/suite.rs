@@ -1,0 +1,174 @@
+//! Running cases.
+
+use std::any::Any;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinError;
+use tokio::time::timeout;
+
+use super::cases;
+use super::report::{Finding, Report, Verdict};
+use super::trial::{Scale, Trial};
+use crate::clock::Timestamp;
+use crate::store::Store;
+use crate::testkit::Sample;
+
+/// One rule and how it is tried. [`cases`] has them all.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Case {
+    /// Its number in the requirements (`S8`), or among the kit's own (`K1`).
+    pub id: &'static str,
+    /// The rule, as a sentence.
+    pub name: &'static str,
+    needs_index: bool,
+    run: fn(Trial) -> Running,
+}
+
+pub(super) type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Case {
+    pub(super) const fn new(
+        id: &'static str,
+        name: &'static str,
+        run: fn(Trial) -> Running,
+    ) -> Self {
+        Self { id, name, needs_index: false, run }
+    }
+
+    /// The same for stores that keep an index of subjects.
+    pub(super) const fn with_index(mut self) -> Self {
+        self.needs_index = true;
+        self
+    }
+
+    async fn verdict(&self, trial: Trial, patience: Duration) -> Verdict {
+        if self.needs_index && trial.index().is_none() {
+            return Verdict::Skipped("the store keeps no index of subjects".to_owned());
+        }
+        match tokio::spawn(timeout(patience, (self.run)(trial))).await {
+            Ok(Ok(())) => Verdict::Passed,
+            Ok(Err(_)) => Verdict::Failed(format!("no end in sight after {patience:?}")),
+            Err(error) => Verdict::Failed(panic_message(error)),
+        }
+    }
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Case").field("id", &self.id).field("name", &self.name).finish()
+    }
+}
+
+fn panic_message(error: JoinError) -> String {
+    let Ok(panic) = error.try_into_panic() else {
+        return "the runtime was shut down".to_owned();
+    };
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| literal(&*panic)).unwrap_or("it panicked without a message").to_owned()
+}
+
+fn literal(panic: &(dyn Any + Send)) -> Option<&str> {
+    panic.downcast_ref::<&'static str>().copied()
+}
+
+/// Which cases to run, how hard, and at what time.
+///
+/// ```
+/// use sessile::testkit::{Model, conformance::Suite};
+/// # #[tokio::main] async fn main() {
+/// let report = Suite::new().quick().only(&["S1", "S8"]).run(async || Model::new()).await;
+/// assert_eq!(report.passed().count(), 2);
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Suite {
+    scale: Scale,
+    start: Timestamp,
+    patience: Duration,
+    only: Option<Vec<String>>,
+}
+
+impl Suite {
+    /// All cases in full.
+    pub const fn new() -> Self {
+        Self { scale: Scale::FULL, start: START, patience: PATIENCE, only: None }
+    }
+
+    /// The same rules tried less often: hundreds of sessions where there were thousands.
+    ///
+    /// ```
+    /// let suite = sessile::testkit::conformance::Suite::new().quick();
+    /// ```
+    #[must_use]
+    pub const fn quick(mut self) -> Self {
+        self.scale = Scale::QUICK;
+        self
+    }
+
+    /// Only the cases with these ids.
+    ///
+    /// ```
+    /// let suite = sessile::testkit::conformance::Suite::new().only(&["S34"]);
+    /// ```
+    #[must_use]
+    pub fn only(mut self, ids: &[&str]) -> Self {
+        self.only = Some(ids.iter().map(|id| (*id).to_owned()).collect());
+        self
+    }
+
+    /// What time the cases take it to be when they begin; a moment in January 2026 by default.
+    ///
+    /// A store learns the time from each call and needs no other. If its engine drops records by
+    /// a clock of its own (a Redis key with a time to live), begin now, so that the two agree.
+    ///
+    /// ```
+    /// use sessile::{Clock, SystemClock, testkit::conformance::Suite};
+    /// let suite = Suite::new().starting_at(SystemClock::default().now().into());
+    /// ```
+    #[must_use]
+    pub const fn starting_at(mut self, start: Timestamp) -> Self {
+        self.start = start;
+        self
+    }
+
+    /// How long one case may take; two minutes by default.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let suite = sessile::testkit::conformance::Suite::new().patience(Duration::from_secs(300));
+    /// ```
+    #[must_use]
+    pub const fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Runs the cases one after the other, each on a store of its own. See [`run`](super::run).
+    pub async fn run<S: Store<Sample>>(&self, make_store: impl AsyncFn() -> S) -> Report {
+        let mut report = Report::default();
+        for case in cases().iter().filter(|case| self.includes(case)) {
+            let trial = Trial::new(Arc::new(make_store().await), self.start, self.scale);
+            let verdict = case.verdict(trial, self.patience).await;
+            report.add(Finding::new(case, verdict));
+        }
+        report
+    }
+
+    fn includes(&self, case: &Case) -> bool {
+        self.only.as_ref().is_none_or(|ids| ids.iter().any(|id| id == case.id))
+    }
+}
+
+impl Default for Suite {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// 2026-01-15T08:30:00.123Z: not a whole second, so that a store that rounds is found out.
+const START: Timestamp = Timestamp::from_millis(1_768_465_800_123);
+const PATIENCE: Duration = Duration::from_secs(120);
