@@ -9,7 +9,7 @@ use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 
 use crate::error::Error;
-use crate::guard::{RequireSession, active, handles, refusal_of, render, session};
+use crate::guard::{RequireSession, active, handles, render, session};
 use crate::log;
 use crate::record::SessionData;
 use crate::refusal::{Refusal, Refusals};
@@ -58,7 +58,7 @@ impl IntoResponse for SessionRejection {
 /// as problem+json.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        Refusals::problem().respond(refusal_of(&self), None, false).into_response()
+        Refusals::problem().respond(self.refusal()).into_response()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the response must carry: the ticket, its removal, and a word to caches.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 
@@ -39,7 +40,12 @@ pub(crate) fn finish<T: SessionData>(
 fn send<T>(shared: &Shared<T>, attach: &Attach, headers: &mut HeaderMap) -> Result<(), Refusal> {
     let Some(bound) = shared.transports.get(attach.via) else { return Ok(()) };
     let token = bound.codec.seal(&Ticket { id: attach.id, generation: attach.generation });
-    let max_age = attach.until.map(|until| until.since(attach.now));
+    // Whole seconds, rounded up: the moment since the login must not cost the client a second.
+    let max_age = attach.until.map(|until| {
+        Duration::from_secs(
+            until.since(attach.now).as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX),
+        )
+    });
     bound.transport.attach(headers, token.as_str(), max_age).map_err(|_too_long| {
         log::ticket_does_not_fit(bound.transport.purpose());
         Refusal::Internal

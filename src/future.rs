@@ -200,7 +200,7 @@ fn respond<T: 'static, R: Default + 'static>(
     refusal: Refusal,
     grpc: bool,
 ) -> Response<R> {
-    let response = shared.refusals.respond(refusal, shared.challenge(), grpc);
+    let response = shared.refusals.render(refusal, shared.challenge(), grpc);
     shared.bodies.render(response)
 }
 

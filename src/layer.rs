@@ -24,7 +24,8 @@ use crate::transport::{Cookie, Transport};
 ///
 /// The layer never refuses a request for lack of a session: extractors and guards do. Layers of
 /// different `T` stand side by side on one router; the same `T` twice on one route is answered
-/// with 500 and a log line that says so.
+/// with 500 and a log line that says so. Give their cookies different names: two layers cannot tell
+/// whose a cookie of one name is, and would overwrite and clear each other's.
 ///
 /// ```
 /// use std::time::Duration;

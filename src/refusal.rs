@@ -9,6 +9,8 @@ use std::sync::Arc;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
+use crate::error::{Error, ErrorKind};
+
 /// Why a request was refused. The response carries it in its extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -87,6 +89,29 @@ impl Refusal {
     }
 }
 
+impl Error {
+    /// The refusal that tells a client of this error, for
+    /// [`Refusals::respond`].
+    ///
+    /// ```
+    /// # use sessile::{Error, Refusals};
+    /// fn answer(error: &Error) -> http::Response<String> {
+    ///     Refusals::problem().respond(error.refusal())
+    /// }
+    /// ```
+    pub const fn refusal(&self) -> Refusal {
+        match self.kind() {
+            ErrorKind::NoSession => Refusal::NoTicket,
+            ErrorKind::Gone => Refusal::SessionEnded,
+            ErrorKind::Conflict => Refusal::Conflict,
+            ErrorKind::Limit => Refusal::LimitReached,
+            ErrorKind::Store => Refusal::StoreUnavailable,
+            ErrorKind::MissingLayer => Refusal::MissingLayer,
+            ErrorKind::Closed | ErrorKind::Ticket | ErrorKind::Random => Refusal::Internal,
+        }
+    }
+}
+
 /// The statuses and bodies of refusals over plain HTTP. gRPC requests get a gRPC status instead.
 ///
 /// ```
@@ -156,8 +181,30 @@ impl Refusals {
         self
     }
 
+    /// Gives the three refusals for want of a live session (no ticket, an invalid one, one whose
+    /// session has ended) the same status and detail.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// use sessile::{Refusal, Refusals};
+    /// let refusals = Refusals::problem().unauthenticated(StatusCode::NOT_FOUND, "no such page");
+    /// assert_eq!(refusals.respond(Refusal::NoTicket).status(), 404);
+    /// ```
+    #[must_use]
+    pub fn unauthenticated(self, status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        let detail = detail.into();
+        self.with(Refusal::NoTicket, status, detail.clone())
+            .with(Refusal::InvalidTicket, status, detail.clone())
+            .with(Refusal::SessionEnded, status, detail)
+    }
+
+    /// The refusal as a response over plain HTTP, for handlers that refuse by themselves.
+    pub fn respond(&self, refusal: Refusal) -> Response<String> {
+        self.render(refusal, None, false)
+    }
+
     /// The whole refusal, its body as text.
-    pub(crate) fn respond(
+    pub(crate) fn render(
         &self,
         refusal: Refusal,
         challenge: Option<HeaderValue>,
@@ -336,7 +383,7 @@ mod tests {
             ),
         ];
         for (refusals, refusal, status, body) in cases {
-            let response = refusals.respond(refusal, None, false);
+            let response = refusals.respond(refusal);
             assert_eq!(response.status(), status, "{refusal:?}");
             assert_eq!(response.body(), body, "{refusal:?}");
             assert_eq!(response.extensions().get(), Some(&refusal));
@@ -345,7 +392,7 @@ mod tests {
 
     #[test]
     fn grpc_refusals_are_trailers_only() {
-        let response = Refusals::fastapi_sessions().respond(Refusal::NoTicket, None, true);
+        let response = Refusals::fastapi_sessions().render(Refusal::NoTicket, None, true);
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["grpc-status"], "16");
         assert_eq!(response.headers()["grpc-message"], "No session provided");
@@ -355,16 +402,16 @@ mod tests {
     #[test]
     fn b34_a_401_carries_a_challenge() {
         let session = Some(HeaderValue::from_static("Session"));
-        let refused = Refusals::problem().respond(Refusal::NoTicket, session.clone(), false);
+        let refused = Refusals::problem().render(Refusal::NoTicket, session.clone(), false);
         assert_eq!(refused.headers()[WWW_AUTHENTICATE], "Session");
-        let failed = Refusals::problem().respond(Refusal::StoreUnavailable, session, false);
+        let failed = Refusals::problem().render(Refusal::StoreUnavailable, session, false);
         assert!(!failed.headers().contains_key(WWW_AUTHENTICATE));
     }
 
     #[test]
     fn a_body_that_nobody_can_make_stays_empty_and_says_nothing_of_json() {
         let mut bodies = Bodies::default();
-        let refusal = || Refusals::problem().respond(Refusal::NoTicket, None, false);
+        let refusal = || Refusals::problem().respond(Refusal::NoTicket);
         let bare: Response<Vec<u8>> = bodies.render(refusal());
         assert!(bare.body().is_empty() && !bare.headers().contains_key(CONTENT_TYPE));
         bodies.register::<Vec<u8>>(String::into_bytes);

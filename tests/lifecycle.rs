@@ -522,3 +522,31 @@ async fn r17_of_several_cookies_exactly_one_session_may_verify() {
     }
     assert_eq!(app.heard.count("Ambiguous"), 2);
 }
+
+#[tokio::test]
+async fn expiry_says_when_the_session_ends_if_it_is_not_used_after_this_request() {
+    let app = app();
+    let mut alice = app.log_in("alice").await;
+    app.clock.advance(29 * MINUTE);
+    let clock = app.clock.clone();
+    let left = handler(move |session| {
+        let left = session.expiry().unwrap().duration_since(sessile::Clock::now(&clock)).unwrap();
+        async move { http::Response::new(format!("{left:?}")) }
+    });
+    assert_eq!(alice.visit(&left).await.body(), "1800s");
+}
+
+#[tokio::test]
+async fn remembering_for_a_time_keeps_the_cookie_for_no_less() {
+    let app = app();
+    let clock = app.clock.clone();
+    let log_in = handler(move |session| {
+        let new = NewSession::with(Member::named("alice")).remember(1000 * MINUTE);
+        session.create(new).unwrap();
+        clock.advance(Duration::from_millis(20)); // the rest of the handler
+        async { ok() }
+    });
+    let response = app.send(&[], &log_in).await;
+    let cookie = response.headers()[SET_COOKIE].to_str().unwrap();
+    assert!(cookie.contains("Max-Age=60000"), "{cookie}");
+}

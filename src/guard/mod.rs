@@ -5,12 +5,10 @@ mod require;
 use http::{Extensions, HeaderMap, Response};
 
 pub use self::require::{RequireFuture, RequireService, RequireSession};
-use crate::error::{Error, ErrorKind};
-use crate::event::Rejection;
 use crate::log;
 use crate::record::SessionData;
 use crate::refusal::{Refusal, Refusals, is_grpc};
-use crate::session::{Active, LazySession, Session, Status};
+use crate::session::{Active, LazySession, Session};
 
 /// The session of these extensions, loaded if need be.
 pub(crate) async fn session<T: SessionData>(
@@ -19,7 +17,7 @@ pub(crate) async fn session<T: SessionData>(
 ) -> Result<Session<T>, Refusal> {
     match (eager, lazy) {
         (Some(session), _) => Ok(session),
-        (None, Some(lazy)) => lazy.load().await.map_err(|error| refusal_of(&error)),
+        (None, Some(lazy)) => lazy.load().await.map_err(|error| error.refusal()),
         (None, None) => {
             log::missing_layer(std::any::type_name::<T>());
             Err(Refusal::MissingLayer)
@@ -36,33 +34,7 @@ pub(crate) fn handles<T: SessionData>(
 
 /// The live session behind a handle.
 pub(crate) fn active<T: SessionData>(session: &Session<T>) -> Result<Active<T>, Refusal> {
-    Active::from_session(session).ok_or_else(|| refusal_for(session.status()))
-}
-
-/// Why a request of this status is refused where a live session is required.
-pub(crate) const fn refusal_for(status: Status) -> Refusal {
-    match status {
-        Status::Active => Refusal::Internal,
-        Status::NoTicket => Refusal::NoTicket,
-        Status::Rejected(Rejection::Malformed | Rejection::Forged | Rejection::Ambiguous) => {
-            Refusal::InvalidTicket
-        }
-        Status::Rejected(_) | Status::Ended => Refusal::SessionEnded,
-        Status::StoreFailed => Refusal::StoreUnavailable,
-    }
-}
-
-/// The refusal that says that a call on a handle failed.
-pub(crate) fn refusal_of(error: &Error) -> Refusal {
-    match error.kind() {
-        ErrorKind::NoSession => Refusal::NoTicket,
-        ErrorKind::Gone => Refusal::SessionEnded,
-        ErrorKind::Conflict => Refusal::Conflict,
-        ErrorKind::Limit => Refusal::LimitReached,
-        ErrorKind::Store => Refusal::StoreUnavailable,
-        ErrorKind::MissingLayer => Refusal::MissingLayer,
-        _ => Refusal::Internal,
-    }
+    Active::from_session(session).ok_or_else(|| session.status().refusal())
 }
 
 /// A refusal in the words of the guard, else of the session's layer, else the default ones.
@@ -78,5 +50,5 @@ pub(crate) fn render<T: SessionData>(
     let default = Refusals::problem();
     let refusals = own.or_else(|| shared.map(|shared| &shared.refusals)).unwrap_or(&default);
     let challenge = shared.and_then(|shared| shared.challenge());
-    refusals.respond(refusal, challenge, is_grpc(headers))
+    refusals.render(refusal, challenge, is_grpc(headers))
 }

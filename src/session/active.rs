@@ -3,8 +3,12 @@
 use std::fmt;
 use std::ops::Deref;
 
+use http::Request;
+use serde::{Serialize, Serializer};
+
 use super::handle::{Session, Snapshot};
 use crate::record::SessionData;
+use crate::refusal::Refusal;
 
 /// A live session: proof that there is one, with its data at hand. Derefs to `T`.
 ///
@@ -27,6 +31,23 @@ pub struct Active<T> {
 }
 
 impl<T: SessionData> Active<T> {
+    /// The live session of this request, or why there is none. A lazy session must have been
+    /// loaded.
+    ///
+    /// ```
+    /// # use sessile::{Active, Refusal, Values};
+    /// let request = http::Request::new(());
+    /// let refused = Active::<Values>::of(&request).unwrap_err();
+    /// assert_eq!(refused, Refusal::MissingLayer);
+    /// ```
+    ///
+    /// # Errors
+    /// The reason, to be answered with [`Refusals::respond`](crate::Refusals::respond).
+    pub fn of<B>(request: &Request<B>) -> Result<Self, Refusal> {
+        let session = Session::of(request).ok_or(Refusal::MissingLayer)?;
+        Self::from_session(session).ok_or_else(|| session.status().refusal())
+    }
+
     /// The session if it is live; `None` otherwise.
     pub fn from_session(session: &Session<T>) -> Option<Self> {
         session.get().map(|data| Self { session: session.clone(), data })
@@ -45,6 +66,13 @@ impl<T> Deref for Active<T> {
 
     fn deref(&self) -> &T {
         &self.data
+    }
+}
+
+/// Serialises as its data.
+impl<T: Serialize> Serialize for Active<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        T::serialize(self, serializer)
     }
 }
 

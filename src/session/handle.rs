@@ -8,6 +8,7 @@ use std::sync::{Arc, MutexGuard};
 use std::time::SystemTime;
 
 use http::Request;
+use serde::{Serialize, Serializer};
 
 use super::edits::{Edits, Wish};
 use super::new::NewSession;
@@ -70,12 +71,12 @@ impl<T: SessionData> Session<T> {
 
     /// When it was created, last used and so on; `None` if there is no session.
     pub fn meta(&self) -> Option<Meta> {
-        self.touch().current().map(|record| record.meta.clone())
+        self.touch().meta()
     }
 
     /// When it ends if it is not used again; `None` if there is no session.
     pub fn expiry(&self) -> Option<SystemTime> {
-        self.touch().current().map(|record| record.meta.deadline().into())
+        self.touch().meta().map(|meta| meta.deadline().into())
     }
 
     /// Begins a new session under a new id, in place of the one that the request came with: log
@@ -244,6 +245,13 @@ impl<T> Deref for Snapshot<T> {
 
     fn deref(&self) -> &T {
         &self.0.data
+    }
+}
+
+/// Serialises as the data.
+impl<T: Serialize> Serialize for Snapshot<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        T::serialize(self, serializer)
     }
 }
 

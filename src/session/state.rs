@@ -8,7 +8,8 @@ use crate::clock::Timestamp;
 use crate::event::Rejection;
 use crate::id::Id;
 use crate::plan::{Came, Due};
-use crate::record::Record;
+use crate::record::{Meta, Record};
+use crate::refusal::Refusal;
 use crate::shared::Shared;
 
 /// How a request stands to its session.
@@ -26,6 +27,21 @@ pub enum Status {
     /// The store could not say, and the layer
     /// [serves such requests without a session](crate::SessionLayer::anonymous_when_store_fails).
     StoreFailed,
+}
+
+impl Status {
+    /// Why a request of this status is refused where a live session is required.
+    pub(crate) const fn refusal(self) -> Refusal {
+        match self {
+            Self::Active => Refusal::Internal,
+            Self::NoTicket => Refusal::NoTicket,
+            Self::Rejected(Rejection::Malformed | Rejection::Forged | Rejection::Ambiguous) => {
+                Refusal::InvalidTicket
+            }
+            Self::Rejected(_) | Self::Ended => Refusal::SessionEnded,
+            Self::StoreFailed => Refusal::StoreUnavailable,
+        }
+    }
 }
 
 /// One request's session: shared by the handler's handles and the response future.
@@ -152,6 +168,16 @@ impl<T> State<T> {
             (_, Base::Live(live)) => Some(self.edits.draft.as_ref().unwrap_or(&live.record)),
             _ => None,
         }
+    }
+
+    /// The record's metadata, with the use by this request noted if it is due to be.
+    pub(crate) fn meta(&self) -> Option<Meta> {
+        let meta = self.current()?.meta.clone();
+        match &self.base {
+            Base::Live(live) if live.due.touch => meta.touch(live.now),
+            _ => {}
+        }
+        Some(meta)
     }
 
     pub(crate) fn id(&self) -> Option<Id> {

@@ -1,0 +1,19 @@
+//! The examples, run as programs and asked over real HTTP and gRPC: what the seeds promise, row by
+//! row. Rows that no example shows are run against servers inside the test.
+//!
+//! The programs are found beside this one: `cargo test` builds them, `cargo test --test examples`
+//! does not and needs `cargo build --examples` first.
+
+#![allow(clippy::unwrap_used, clippy::string_slice, reason = "a test may panic")]
+
+#[path = "../support/http.rs"]
+mod http_support;
+
+mod demo;
+mod getting_started;
+mod grpc;
+mod hyper_server;
+mod layer;
+mod programs;
+mod session_login;
+mod two_sessions;
