@@ -11,13 +11,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::clock::{Sleep, Timestamp};
+use crate::codec::Ticket;
 use crate::error::{Error, ErrorKind, StoreError};
 use crate::event::{EndReason, Event, Rejection};
 use crate::id::Id;
 use crate::plan::{Came, Due, Intent, Outcome, Reply, Standing, Write, due, plan, standing};
 use crate::record::{Record, SessionData};
 use crate::same::same;
-use crate::session::{Attach, Base, Edits, Inner, Live, Status, Wish};
+use crate::session::{Base, Edits, Inner, Live, Owed, Status};
 use crate::store::{Admission, Created, Saved, StoreAnswer};
 use crate::wait::Timed;
 
@@ -54,6 +55,8 @@ struct Rewrite<T> {
     record: Arc<Record<T>>,
     due: Due,
     reply: Reply,
+    /// The application asked for a new ticket.
+    renew: bool,
     /// The application asked for it, so the request fails with it. Otherwise it is housekeeping.
     essential: bool,
     /// The store does I/O: pause before the next attempt.
@@ -64,7 +67,7 @@ struct Rewrite<T> {
 struct Birth<T> {
     id: Id,
     record: Arc<Record<T>>,
-    via: usize,
+    via: u8,
     instead_of: Option<(Id, EndReason)>,
     now: Timestamp,
 }
@@ -72,7 +75,7 @@ struct Birth<T> {
 /// A session being ended.
 struct Death {
     id: Id,
-    via: usize,
+    via: u8,
     reason: EndReason,
 }
 
@@ -80,8 +83,9 @@ struct Death {
 struct Start<T> {
     came: Came,
     live: Option<Live<T>>,
-    other: Option<(Id, usize)>,
+    other: Option<(Id, u8)>,
     edits: Edits<T>,
+    renew: bool,
 }
 
 /// Polls an answer; while it is pending, puts the step back and waits.
@@ -145,11 +149,11 @@ impl<T: SessionData> Commit<T> {
 
     /// Takes the edits, asks the plan, and starts the write.
     fn decide(&mut self) -> Step<T> {
-        let Start { came, live, other, mut edits } = self.start();
+        let Start { came, live, other, mut edits, renew } = self.start();
         let mut due = Due::NOTHING;
         if let Some(live) = &live {
-            settle_draft(live, &mut edits);
-            due = due_now(live, &edits);
+            settle(live, &mut edits);
+            due = due_now(live, renew);
         }
         let (write, reply) = plan(came, edits.intent(), due, self.outcome);
         match (write, live) {
@@ -164,7 +168,7 @@ impl<T: SessionData> Commit<T> {
             (Write::Delete, None) => other.map_or(Step::Done, |(id, via)| {
                 self.delete(Death { id, via, reason: EndReason::Reused })
             }),
-            (Write::Replace, Some(live)) => self.replace(live, edits, due, reply),
+            (Write::Replace, Some(live)) => self.replace(live, edits, due, reply, renew),
             (Write::Touch, Some(live)) => {
                 let touch = self.session.shared.store.touch(live.id, live.now);
                 self.answer(&live, live.record.meta.generation, reply);
@@ -183,21 +187,34 @@ impl<T: SessionData> Commit<T> {
 
     fn start(&self) -> Start<T> {
         let mut state = self.session.state();
-        let edits = mem::replace(&mut state.edits, Edits::NONE);
+        let edits = mem::replace(&mut state.edits, Edits::None);
+        let renew = mem::replace(&mut state.renew, false);
         let (live, other) = match &state.base {
             Base::Live(live) => (Some(live.clone()), None),
             Base::Reused { id, via } => (None, Some((*id, *via))),
             Base::Without { .. } | Base::Unread(_) => (None, None),
         };
-        Start { came: state.came(), live, other, edits }
+        Start { came: state.came(), live, other, edits, renew }
     }
 
     // ---- replace ----
 
-    fn replace(&self, live: Live<T>, mut edits: Edits<T>, due: Due, reply: Reply) -> Step<T> {
+    fn replace(
+        &self,
+        live: Live<T>,
+        mut edits: Edits<T>,
+        due: Due,
+        reply: Reply,
+        renew: bool,
+    ) -> Step<T> {
+        let mut record = match &mut edits {
+            // The draft goes out of the edits, so that it is the only one and not copied again.
+            Edits::Change(changes) if self.outcome == Outcome::Answered => {
+                mem::replace(&mut changes.draft, Arc::clone(&live.record))
+            }
+            _ => Arc::clone(&live.record),
+        };
         let essential = edits.intent() == Intent::Edit && self.outcome == Outcome::Answered;
-        let draft = edits.draft.take().filter(|_| essential);
-        let mut record = draft.unwrap_or_else(|| Arc::clone(&live.record));
         let meta = &mut Arc::make_mut(&mut record).meta;
         meta.version = live.record.meta.version + 1;
         meta.touch(live.now);
@@ -214,7 +231,7 @@ impl<T: SessionData> Commit<T> {
         let expected = live.record.meta.version;
         let answer = self.timed(store.replace(live.id, expected, Arc::clone(&record), live.now));
         let slow = answer.is_slow();
-        Step::Replace(answer, Rewrite { live, edits, record, due, reply, essential, slow })
+        Step::Replace(answer, Rewrite { live, edits, record, due, reply, renew, essential, slow })
     }
 
     fn replaced(
@@ -284,15 +301,16 @@ impl<T: SessionData> Commit<T> {
         live.now = now;
         live.record = record;
         if rewrite.essential {
-            let mut after = Record::clone(&live.record);
-            rewrite.edits.replay(&mut after.data);
-            rewrite.edits.draft = Some(Arc::new(after));
-            settle_draft(live, &mut rewrite.edits);
+            if let Edits::Change(changes) = &mut rewrite.edits {
+                changes.replay(&live.record);
+            }
+            settle(live, &mut rewrite.edits);
         }
-        let due = due_now(live, &rewrite.edits);
+        let due = due_now(live, rewrite.renew);
         let (write, reply) = plan(Came::Live, rewrite.edits.intent(), due, self.outcome);
         if write == Write::Replace {
-            return Ok(self.replace(rewrite.live, rewrite.edits, due, reply));
+            let Rewrite { live, edits, renew, .. } = rewrite;
+            return Ok(self.replace(live, edits, due, reply, renew));
         }
         self.answer(&rewrite.live, rewrite.live.record.meta.generation, reply);
         self.rebase(Live { due: Due::NOTHING, ..rewrite.live });
@@ -303,7 +321,7 @@ impl<T: SessionData> Commit<T> {
     /// client may have a newer ticket by now.
     fn gone(&self, rewrite: &Rewrite<T>) -> Result<Step<T>, Error> {
         let status = Status::Rejected(Rejection::Gone);
-        self.session.state().base = Base::Without { status, dead: None };
+        self.session.state().base = Base::without(status);
         if rewrite.essential { Err(Error::new(ErrorKind::Gone)) } else { Ok(Step::Done) }
     }
 
@@ -319,8 +337,8 @@ impl<T: SessionData> Commit<T> {
 
     // ---- create ----
 
-    fn create(&self, edits: Edits<T>, instead_of: Option<(Id, usize, EndReason)>) -> Step<T> {
-        let Wish::Create(id, record) = edits.wish else { return Step::Done };
+    fn create(&self, edits: Edits<T>, instead_of: Option<(Id, u8, EndReason)>) -> Step<T> {
+        let Edits::Create(id, record) = edits else { return Step::Done };
         let via = instead_of.map_or_else(|| self.presenter(), |(_, via, _)| via);
         let instead_of = instead_of.map(|(id, _, reason)| (id, reason));
         let now = self.session.shared.now();
@@ -393,9 +411,8 @@ impl<T: SessionData> Commit<T> {
                     self.session.shared.tell(Event::Ended { id, reason });
                 }
                 let mut state = self.session.state();
-                state.base = Base::Without { status: Status::Ended, dead: None };
-                state.attach = None;
-                state.clear = Some(death.via);
+                state.base = Base::without(Status::Ended);
+                state.owed = Owed::Removal { via: death.via };
                 drop(state);
                 Ok(Step::Done)
             }
@@ -416,24 +433,26 @@ impl<T: SessionData> Commit<T> {
         if essential { Err(error.into()) } else { Ok(Step::Done) }
     }
 
-    /// Notes a ticket to attach.
+    /// Notes a ticket to send.
     fn answer(&self, live: &Live<T>, generation: u32, reply: Reply) {
-        if reply == Reply::Attach {
-            let meta = &live.record.meta;
-            let until = meta.persistent.then_some(meta.absolute);
-            let attach = Attach { via: live.via, id: live.id, generation, until, now: live.now };
-            let mut state = self.session.state();
-            state.attach = Some(attach);
-            state.clear = None;
+        if reply != Reply::Attach {
+            return;
         }
+        let meta = &live.record.meta;
+        // Whole seconds, rounded up: the time since the login must not cost the client a second.
+        let seconds = |left: Duration| left.as_secs() + u64::from(left.subsec_nanos() > 0);
+        let left = || Duration::from_secs(seconds(meta.absolute.since(live.now)));
+        let max_age = meta.persistent.then(left);
+        let ticket = Ticket { id: live.id, generation };
+        self.session.state().owed = Owed::Ticket { via: live.via, ticket, max_age };
     }
 
     /// Notes that the dead ticket is to be cleared.
     fn clear(&self) {
         let mut state = self.session.state();
-        if let Base::Without { dead, .. } = &mut state.base {
-            let via = dead.take();
-            state.clear = via;
+        if let Base::Without { via: Some(via), clear, .. } = &mut state.base {
+            *clear = false;
+            state.owed = Owed::Removal { via: *via };
         }
     }
 
@@ -451,32 +470,30 @@ impl<T: SessionData> Commit<T> {
     }
 
     /// The transport that presented a ticket, dead or alive; else the first.
-    fn presenter(&self) -> usize {
+    fn presenter(&self) -> u8 {
         match &self.session.state().base {
             Base::Live(live) => live.via,
-            Base::Reused { via, .. } | Base::Without { dead: Some(via), .. } => *via,
-            Base::Without { dead: None, .. } | Base::Unread(_) => 0,
+            Base::Reused { via, .. } | Base::Without { via: Some(via), .. } => *via,
+            Base::Without { via: None, .. } | Base::Unread(_) => 0,
         }
     }
 }
 
-/// Makes the draft stand on the record as it is now, and drops edits that changed nothing.
-fn settle_draft<T: SessionData>(live: &Live<T>, edits: &mut Edits<T>) {
-    let Some(draft) = &mut edits.draft else { return };
-    if draft.meta.version != live.record.meta.version {
-        let mut after = Record::clone(&live.record);
-        edits.replay(&mut after.data);
-        edits.draft = Some(Arc::new(after));
+/// Makes the changes stand on the record as it is now, and drops those that changed nothing.
+fn settle<T: SessionData>(live: &Live<T>, edits: &mut Edits<T>) {
+    let Edits::Change(changes) = edits else { return };
+    if changes.draft.meta.version != live.record.meta.version {
+        changes.replay(&live.record);
     }
-    if edits.draft.as_ref().is_some_and(|draft| same(&live.record.data, &draft.data)) {
-        edits.draft = None;
+    if same(&live.record.data, &changes.draft.data) {
+        *edits = Edits::None;
     }
 }
 
 /// What is due, with a renewal that the application asked for.
-fn due_now<T>(live: &Live<T>, edits: &Edits<T>) -> Due {
+fn due_now<T>(live: &Live<T>, renew: bool) -> Due {
     let newest = live.presented >= live.record.meta.generation;
-    Due { renew: live.due.renew || (edits.renew && newest), ..live.due }
+    Due { renew: live.due.renew || (renew && newest), ..live.due }
 }
 
 /// A pause of random length, so that writers that met do not meet again.

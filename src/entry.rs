@@ -29,7 +29,7 @@ pub(crate) enum Seen {
 pub(crate) struct Presented {
     pub(crate) ticket: Ticket,
     pub(crate) old_key: bool,
-    pub(crate) via: usize,
+    pub(crate) via: u8,
 }
 
 pub(crate) type Loaded<T> = Result<Option<Arc<Record<T>>>, StoreError>;
@@ -81,7 +81,7 @@ impl<T: SessionData> Shared<T> {
     /// Finds the first transport with a ticket that verifies.
     pub(crate) fn recognise(&self, headers: &HeaderMap) -> Seen {
         let mut rejection = None;
-        for (via, bound) in self.transports.iter().enumerate() {
+        for (via, bound) in (0..).zip(&self.transports) {
             let mut found = Candidates::new();
             bound.transport.find(headers, &mut found);
             match choose(&bound.codec, found.as_slice().iter().copied()) {
@@ -142,13 +142,14 @@ impl<T: SessionData> Shared<T> {
 
     fn dead(&self, presented: Presented, reason: Rejection, clearable: bool) -> Base<T> {
         self.tell(Event::Rejected { reason });
-        Base::Without { status: Status::Rejected(reason), dead: clearable.then_some(presented.via) }
+        let status = Status::Rejected(reason);
+        Base::Without { status, via: Some(presented.via), clear: clearable }
     }
 
     /// Copies a lazy request's candidates, unverified.
     pub(crate) fn unread(&self, headers: &HeaderMap) -> Base<T> {
         let mut values = Vec::new();
-        for (via, bound) in self.transports.iter().enumerate() {
+        for (via, bound) in (0..).zip(&self.transports) {
             let mut found = Candidates::new();
             bound.transport.find(headers, &mut found);
             values.extend(found.as_slice().iter().map(|value| (via, Box::from(*value))));
@@ -162,7 +163,7 @@ impl<T: SessionData> Shared<T> {
     /// Verifies a lazy request's candidates and loads its session.
     pub(crate) async fn load_unread(&self, unread: Unread) -> Result<Base<T>, Error> {
         let mut rejection = None;
-        for (via, bound) in self.transports.iter().enumerate() {
+        for (via, bound) in (0..).zip(&self.transports) {
             let values = unread.values.iter().filter(|(of, _)| *of == via);
             match choose(&bound.codec, values.map(|(_, value)| &**value)) {
                 Seen::Nothing => {}

@@ -36,12 +36,8 @@ pub enum ErrorKind {
     Conflict,
     /// The subject already has as many sessions as the layer's limit allows.
     Limit,
-    /// The ticket does not fit the transport (a cookie over 4096 octets).
-    Ticket,
     /// The store failed or did not answer in time; [`source`](StdError::source) says how.
     Store,
-    /// No layer of this session type stands in front of the handler.
-    MissingLayer,
     /// The operating system gave no random bytes.
     Random,
 }
@@ -74,9 +70,7 @@ impl fmt::Display for Error {
             ErrorKind::Gone => "the session was ended while this request ran",
             ErrorKind::Conflict => "the session changed again and again while this request wrote",
             ErrorKind::Limit => "the subject has reached its limit of sessions",
-            ErrorKind::Ticket => "the ticket does not fit the transport",
             ErrorKind::Store => "the session store failed",
-            ErrorKind::MissingLayer => "no session layer of this type in front of the handler",
             ErrorKind::Random => "the operating system gave no random bytes",
         })
     }

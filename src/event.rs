@@ -46,8 +46,8 @@ pub enum Event<'e> {
         /// Why not.
         reason: Rejection,
     },
-    /// A ticket came back that another client had long replaced: two parties hold the session.
-    /// It is being ended.
+    /// A ticket came back whose successor has long been in use: two parties hold the session. It is
+    /// being ended.
     TicketReused {
         /// Its public handle.
         id: Id,
@@ -57,7 +57,8 @@ pub enum Event<'e> {
         /// The subject.
         subject: &'e str,
     },
-    /// Other writers kept winning; the request's edits were not kept and it was answered 503.
+    /// Other writers kept winning and a write was given up. If the application asked for it, the
+    /// request is answered 503, or `commit` says so.
     Conflict {
         /// Its public handle.
         id: Id,

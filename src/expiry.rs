@@ -17,8 +17,8 @@ use crate::record::Meta;
 /// | grace: how long the old ticket still passes once the new one has been seen | 30 seconds |
 /// | what the client keeps | until the browser is closed |
 ///
-/// A use is noted at most once per tenth of the idle limit (and per minute), so that reads do not
-/// become writes; a session may therefore end that much early, never late.
+/// A use is noted at most once a minute, or once per tenth of the idle limit if that is shorter, so
+/// that reads do not become writes; a session may end that much early, never late.
 ///
 /// ```
 /// use std::time::Duration;

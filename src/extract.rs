@@ -55,7 +55,8 @@ impl IntoResponse for SessionRejection {
 }
 
 /// 401 where a session was missing, 503 where the store failed, 500 for a mistake of the program;
-/// as problem+json.
+/// as problem+json. Not in the words of the layer's [`Refusals`]; for those, answer
+/// `refusals.respond(error.refusal())`.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         Refusals::problem().respond(self.refusal()).into_response()

@@ -3,11 +3,12 @@
 use std::any::type_name;
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -19,7 +20,8 @@ use crate::log;
 use crate::plan::Outcome;
 use crate::record::SessionData;
 use crate::refusal::{Refusal, is_grpc};
-use crate::session::{Base, Inner, LazySession, Session};
+use crate::response::{Privacy, guard_caches};
+use crate::session::{Base, Inner, LazySession, Left, Owed, Session};
 use crate::shared::Shared;
 
 pin_project! {
@@ -85,7 +87,7 @@ where
         Self { step: refuse(shared, refusal, is_grpc(request.headers())) }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn serve(
         service: &mut S,
         shared: &Arc<Shared<T>>,
@@ -97,7 +99,7 @@ where
 }
 
 /// The inner service, with the session in the request's extensions.
-#[inline]
+#[inline(always)] // the request is large: it is moved once
 fn serve<S, T, B>(
     service: &mut S,
     shared: &Arc<Shared<T>>,
@@ -159,8 +161,18 @@ where
                 }
                 StepProjection::Serve { response, session } => {
                     let result = ready!(response.poll(cx));
-                    if session.state().close() {
-                        return Poll::Ready(result);
+                    // The guard must go before the arms: they lock again.
+                    let left = session.state().close();
+                    match left {
+                        Left::Nothing => return Poll::Ready(result),
+                        Left::Caches => {
+                            return Poll::Ready(result.map(|mut response| {
+                                let reads = &session.shared.reads;
+                                guard_caches(response.headers_mut(), Privacy::Private, reads);
+                                response
+                            }));
+                        }
+                        Left::Commit => {}
                     }
                     let outcome = outcome(&result, session.shared.keep_edits_on_server_error);
                     let commit = Commit::new(Arc::clone(session), outcome);
@@ -171,7 +183,7 @@ where
                     let Some(result) = result.take() else { return Poll::Pending };
                     return Poll::Ready(result.map(|mut response| {
                         let refusal = match saved {
-                            Ok(()) => finish(commit.session(), response.headers_mut()).err(),
+                            Ok(()) => send(commit.session(), response.headers_mut()).err(),
                             Err(error) => refusal(error.kind()),
                         };
                         match refusal {
@@ -193,6 +205,15 @@ where
             step.set(next);
         }
     }
+}
+
+/// Puts on the response what the commit decided.
+fn send<T>(session: &Inner<T>, headers: &mut HeaderMap) -> Result<(), Refusal> {
+    let (owed, touched) = {
+        let mut state = session.state();
+        (mem::replace(&mut state.owed, Owed::Nothing), state.touched)
+    };
+    finish(&session.shared, owed, touched, headers)
 }
 
 fn respond<T: 'static, R: Default + 'static>(

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use uuid::{NonNilUuid, Uuid};
+use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind};
 
@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind};
 /// assert!("00000000-0000-0000-0000-000000000000".parse::<Id>().is_err());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id(NonNilUuid);
+pub struct Id(Uuid); // never nil; `NonNilUuid` would align every struct around it to 16 bytes
 
 impl Id {
     /// A fresh id from the operating system's generator.
@@ -40,20 +40,18 @@ impl Id {
 
     /// The id with these bytes; `None` for sixteen zeros.
     pub const fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
-        match NonNilUuid::new(Uuid::from_bytes(bytes)) {
-            Some(id) => Some(Self(id)),
-            None => None,
-        }
+        let uuid = Uuid::from_bytes(bytes);
+        if uuid.is_nil() { None } else { Some(Self(uuid)) }
     }
 
     /// Its sixteen bytes.
     pub const fn into_bytes(self) -> [u8; 16] {
-        self.0.get().into_bytes()
+        self.0.into_bytes()
     }
 
     /// The same as a UUID, for databases that have that type.
     pub const fn as_uuid(&self) -> Uuid {
-        self.0.get()
+        self.0
     }
 }
 
@@ -61,7 +59,7 @@ impl TryFrom<Uuid> for Id {
     type Error = ParseIdError;
 
     fn try_from(uuid: Uuid) -> Result<Self, ParseIdError> {
-        NonNilUuid::new(uuid).map(Self).ok_or(ParseIdError(()))
+        Self::from_bytes(uuid.into_bytes()).ok_or(ParseIdError(()))
     }
 }
 

@@ -96,7 +96,7 @@ impl<T: SessionData> SessionLayer<T> {
 
     /// Lets the ticket travel this way too: transports are tried in the order in which they were
     /// named, the first with a valid ticket counts and gets the write-back. A new session's ticket
-    /// goes out by the one that presented a ticket, else by the first.
+    /// goes out by the one whose ticket verified, else by the first.
     ///
     /// # Panics
     /// If the transport is misconfigured or one of that name is there already.
@@ -116,6 +116,9 @@ impl<T: SessionData> SessionLayer<T> {
             return Err(ConfigError::new(format!(
                 "two transports of one layer are both `{purpose}`: give the second another name"
             )));
+        }
+        if self.shared.transports.len() == MOST_TRANSPORTS {
+            return Err(ConfigError::new("a layer takes at most eight transports: drop one"));
         }
         let shared = self.shared();
         let reads = bound.transport.reads();
@@ -208,7 +211,7 @@ impl<T: SessionData> SessionLayer<T> {
         self
     }
 
-    /// Keeps edits also when the handler answers 5xx. By default they are dropped with the failed
+    /// Keeps edits and new sessions also when the handler answers 5xx. By default they are dropped with the failed
     /// request; the end of a session is always kept.
     pub fn keep_edits_on_server_error(mut self) -> Self {
         self.shared().keep_edits_on_server_error = true;
@@ -246,6 +249,9 @@ impl<T: SessionData> SessionLayer<T> {
         Arc::make_mut(&mut self.shared)
     }
 }
+
+/// Nobody needs more, and every request without a ticket asks them all.
+const MOST_TRANSPORTS: usize = 8;
 
 #[track_caller]
 #[expect(clippy::panic, reason = "documented: configuration mistakes fail at construction")]

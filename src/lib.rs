@@ -1,4 +1,5 @@
-//! Sessions for any Tower service.
+#![doc = include_str!("story.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod clock;
 mod codec;
@@ -15,6 +16,7 @@ mod future;
 #[cfg(feature = "tonic")]
 mod grpc;
 mod guard;
+pub mod guide;
 mod id;
 mod key;
 mod layer;
@@ -52,3 +54,7 @@ pub use crate::refusal::{Refusal, Refusals};
 pub use crate::service::SessionService;
 pub use crate::session::{Active, LazySession, NewSession, Session, Snapshot, Status};
 pub use crate::values::{ValueError, Values};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

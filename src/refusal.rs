@@ -17,7 +17,8 @@ use crate::error::{Error, ErrorKind};
 pub enum Refusal {
     /// The route wants a session and the request has no ticket.
     NoTicket,
-    /// The request has a ticket that is not ours or no ticket at all.
+    /// What stands where the ticket belongs is none of ours: malformed, forged, or two valid ones
+    /// of different sessions.
     InvalidTicket,
     /// The ticket is ours but its session has ended or expired.
     SessionEnded,
@@ -106,8 +107,7 @@ impl Error {
             ErrorKind::Conflict => Refusal::Conflict,
             ErrorKind::Limit => Refusal::LimitReached,
             ErrorKind::Store => Refusal::StoreUnavailable,
-            ErrorKind::MissingLayer => Refusal::MissingLayer,
-            ErrorKind::Closed | ErrorKind::Ticket | ErrorKind::Random => Refusal::Internal,
+            ErrorKind::Closed | ErrorKind::Random => Refusal::Internal,
         }
     }
 }

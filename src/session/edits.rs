@@ -1,64 +1,76 @@
 //! What a request wants changed, kept so that it can be done again on newer data.
 
+use std::mem;
 use std::sync::Arc;
 
 use crate::id::Id;
 use crate::plan::Intent;
 use crate::record::Record;
 
-/// One change of the data, repeatable.
-pub(crate) type Change<T> = Box<dyn FnMut(&mut T) + Send>;
-
 /// The edits of one request so far.
-pub(crate) struct Edits<T> {
-    pub(crate) wish: Wish<T>,
-    /// The record as it looks with all changes made, until they are committed.
-    pub(crate) draft: Option<Arc<Record<T>>>,
-    /// The changes in their order; the first has a place of its own because one is the rule.
-    first: Option<Change<T>>,
-    others: Vec<Change<T>>,
-    /// Issue a new ticket whether or not one is due.
-    pub(crate) renew: bool,
-}
-
-/// What becomes of the session as a whole.
-pub(crate) enum Wish<T> {
-    /// It stays, perhaps changed.
-    Keep,
+pub(crate) enum Edits<T> {
+    /// None: the session stays as it is.
+    None,
+    /// Its data changes.
+    Change(Changes<T>),
     /// A new one takes its place.
     Create(Id, Arc<Record<T>>),
     /// It ends.
     Destroy,
 }
 
+/// One change of the data, repeatable.
+pub(crate) type Change<T> = Box<dyn FnMut(&mut T) + Send>;
+
+/// Changes of the data, in their order.
+pub(crate) struct Changes<T> {
+    /// The record as it looks with all of them made.
+    pub(crate) draft: Arc<Record<T>>,
+    /// The first has a place of its own because one is the rule.
+    first: Change<T>,
+    others: Vec<Change<T>>,
+}
+
 impl<T> Edits<T> {
-    pub(crate) const NONE: Self =
-        Self { wish: Wish::Keep, draft: None, first: None, others: Vec::new(), renew: false };
-
-    pub(crate) fn wishing(wish: Wish<T>) -> Self {
-        Self { wish, ..Self::NONE }
-    }
-
-    pub(crate) fn intent(&self) -> Intent {
-        match self.wish {
-            Wish::Create(..) => Intent::Create,
-            Wish::Destroy => Intent::Destroy,
-            Wish::Keep if self.draft.is_some() => Intent::Edit,
-            Wish::Keep => Intent::Keep,
+    pub(crate) const fn intent(&self) -> Intent {
+        match self {
+            Self::None => Intent::Keep,
+            Self::Change(_) => Intent::Edit,
+            Self::Create(..) => Intent::Create,
+            Self::Destroy => Intent::Destroy,
         }
     }
 
-    pub(crate) fn push(&mut self, change: Change<T>) {
-        match self.first {
-            None => self.first = Some(change),
-            Some(_) => self.others.push(change),
+    /// Notes one more change and what the record looks like after it. Answers the record that
+    /// this takes the place of, to be dropped where no lock is held.
+    pub(crate) fn note(
+        &mut self,
+        draft: Arc<Record<T>>,
+        change: Change<T>,
+    ) -> Option<Arc<Record<T>>> {
+        match self {
+            // What is not there yet cannot have been changed by others: nothing to do again.
+            Self::Create(_, record) => Some(mem::replace(record, draft)),
+            Self::Change(changes) => {
+                changes.others.push(change);
+                Some(mem::replace(&mut changes.draft, draft))
+            }
+            Self::None | Self::Destroy => {
+                *self = Self::Change(Changes { draft, first: change, others: Vec::new() });
+                None
+            }
         }
     }
+}
 
+impl<T: Clone> Changes<T> {
     /// Makes every change again, in order, on newer data.
-    pub(crate) fn replay(&mut self, data: &mut T) {
-        for change in self.first.iter_mut().chain(&mut self.others) {
-            change(data);
+    pub(crate) fn replay(&mut self, on: &Record<T>) {
+        let mut after = on.clone();
+        (self.first)(&mut after.data);
+        for change in &mut self.others {
+            change(&mut after.data);
         }
+        self.draft = Arc::new(after);
     }
 }

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use http::Request;
 use serde::{Serialize, Serializer};
 
-use super::edits::{Edits, Wish};
+use super::edits::Edits;
 use super::new::NewSession;
 use super::state::{Base, Inner, State, Status};
 use crate::commit::Commit;
@@ -81,7 +81,8 @@ impl<T: SessionData> Session<T> {
 
     /// Begins a new session under a new id, in place of the one that the request came with: log
     /// in, step up, become somebody else (ASVS 7.2.4). The old id is dead from then on, so nobody
-    /// can plant a session on a visitor. Answers the new session's id.
+    /// can plant a session on a visitor. Data of the old session is carried over by you, in `new`.
+    /// Like edits, a new session is dropped when the handler answers 5xx. Answers its id.
     ///
     /// ```
     /// # use sessile::{Error, NewSession, Session, Values};
@@ -97,12 +98,7 @@ impl<T: SessionData> Session<T> {
         let id = Id::generate()?;
         let shared = &self.0.shared;
         let record = Arc::new(new.into().into_record(&shared.expiry, shared.now()));
-        let replaced;
-        {
-            let mut state = self.open()?;
-            let edits = Edits::wishing(Wish::Create(id, record));
-            replaced = std::mem::replace(&mut state.edits, edits);
-        }
+        let replaced = std::mem::replace(&mut self.open()?.edits, Edits::Create(id, record));
         drop(replaced); // user data is dropped outside the lock
         Ok(id)
     }
@@ -110,7 +106,8 @@ impl<T: SessionData> Session<T> {
     /// Changes the data and answers what the closure does. The closure runs at once on a copy and
     /// is kept: if another request wrote the session in between, the newer data is loaded and the
     /// closure runs again on that, so that no update is lost. It must therefore depend on nothing
-    /// but its argument, and do nothing else.
+    /// but its argument, and do nothing else. On a session that this request has begun, it edits what
+    /// will be created.
     ///
     /// # Errors
     /// [`ErrorKind::NoSession`] if there is none; [`ErrorKind::Closed`] after the response head
@@ -127,10 +124,8 @@ impl<T: SessionData> Session<T> {
             let answer = change(&mut after.data);
             let mut state = self.open()?;
             if state.current().is_some_and(|now| Arc::ptr_eq(now, &before)) {
-                let stale = state.put_draft(Arc::new(after));
-                if matches!(state.edits.wish, Wish::Keep) {
-                    state.edits.push(Box::new(move |data| drop(change(data))));
-                }
+                let again = Box::new(move |data: &mut T| drop(change(data)));
+                let stale = state.edits.note(Arc::new(after), again);
                 drop(state);
                 drop(stale);
                 return Ok(answer);
@@ -159,7 +154,7 @@ impl<T: SessionData> Session<T> {
     pub fn renew(&self) -> Result<(), Error> {
         let mut state = self.open()?;
         state.current().ok_or(Error::new(ErrorKind::NoSession))?;
-        state.edits.renew = true;
+        state.renew = true;
         drop(state);
         Ok(())
     }
@@ -169,11 +164,7 @@ impl<T: SessionData> Session<T> {
     /// # Errors
     /// [`ErrorKind::Closed`] after the response head has left.
     pub fn destroy(&self) -> Result<(), Error> {
-        let ended = {
-            let mut state = self.open()?;
-            let edits = Edits::wishing(Wish::Destroy);
-            std::mem::replace(&mut state.edits, edits)
-        };
+        let ended = std::mem::replace(&mut self.open()?.edits, Edits::Destroy);
         drop(ended);
         Ok(())
     }
@@ -213,16 +204,6 @@ impl<T: SessionData> Session<T> {
 
 /// How often a closure is run anew because the handle was edited while it ran.
 const REENTRIES: usize = 64;
-
-impl<T> State<T> {
-    /// Puts edited data in its place; answers what was there, to be dropped outside the lock.
-    fn put_draft(&mut self, after: Arc<Record<T>>) -> Option<Arc<Record<T>>> {
-        match &mut self.edits.wish {
-            Wish::Create(_, record) => Some(std::mem::replace(record, after)),
-            _ => self.edits.draft.replace(after),
-        }
-    }
-}
 
 impl<T> Clone for Session<T> {
     #[inline]
@@ -269,6 +250,6 @@ impl<T> fmt::Debug for Snapshot<T> {
 
 impl<T> Base<T> {
     pub(crate) const fn without(status: Status) -> Self {
-        Self::Without { status, dead: None }
+        Self::Without { status, via: None, clear: false }
     }
 }

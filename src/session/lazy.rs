@@ -12,7 +12,8 @@ use crate::record::SessionData;
 
 /// A session not yet loaded, put into the request's extensions by a
 /// [lazy](crate::SessionLayer::lazy) layer. Until [`load`](Self::load) is called, neither the
-/// ticket is verified nor the store asked. Extractors and guards call it by themselves.
+/// ticket is verified nor the store asked. Extractors and guards call it by themselves. A request
+/// that never loads its session does not count as a use of it.
 pub struct LazySession<T>(pub(crate) Arc<Inner<T>>);
 
 impl<T: SessionData> LazySession<T> {

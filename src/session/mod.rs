@@ -9,9 +9,9 @@ mod new;
 mod state;
 
 pub use self::active::Active;
-pub(crate) use self::edits::{Edits, Wish};
+pub(crate) use self::edits::Edits;
 pub use self::handle::{Session, Snapshot};
 pub use self::lazy::LazySession;
 pub use self::new::NewSession;
 pub use self::state::Status;
-pub(crate) use self::state::{Attach, Base, Inner, Live, Unread};
+pub(crate) use self::state::{Base, Inner, Left, Live, Owed, Unread};

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use super::edits::{Edits, Wish};
+use super::edits::Edits;
 use crate::clock::Timestamp;
+use crate::codec::Ticket;
 use crate::event::Rejection;
 use crate::id::Id;
 use crate::plan::{Came, Due};
@@ -51,15 +53,15 @@ pub(crate) struct Inner<T> {
 }
 
 impl<T> Inner<T> {
-    #[inline]
+    #[inline(always)] // built in place, in the allocation
     pub(crate) fn new(shared: Arc<Shared<T>>, base: Base<T>) -> Arc<Self> {
         let state = State {
             base,
-            edits: Edits::NONE,
+            edits: Edits::None,
+            owed: Owed::Nothing,
+            renew: false,
             closed: false,
             touched: false,
-            attach: None,
-            clear: None,
         };
         Arc::new(Self { shared, state: Mutex::new(state) })
     }
@@ -81,25 +83,41 @@ impl<T> fmt::Debug for Inner<T> {
 pub(crate) struct State<T> {
     pub(crate) base: Base<T>,
     pub(crate) edits: Edits<T>,
+    /// What the response owes the client.
+    pub(crate) owed: Owed,
+    /// Issue a new ticket whether or not one is due.
+    pub(crate) renew: bool,
     /// The response head has left.
     pub(crate) closed: bool,
     /// The handler has looked at the session.
     pub(crate) touched: bool,
-    /// What the response must attach, decided by a commit.
-    pub(crate) attach: Option<Attach>,
-    /// The response must clear the ticket of this transport.
-    pub(crate) clear: Option<usize>,
 }
 
-/// A ticket that the response must carry.
+/// What the response must say of the client's ticket, decided by a commit.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Attach {
-    pub(crate) via: usize,
-    pub(crate) id: Id,
-    pub(crate) generation: u32,
-    /// When a client that keeps its ticket should forget it.
-    pub(crate) until: Option<Timestamp>,
-    pub(crate) now: Timestamp,
+pub(crate) enum Owed {
+    Nothing,
+    /// This ticket, by this transport; how long a client that keeps it may do so.
+    Ticket {
+        via: u8,
+        ticket: Ticket,
+        max_age: Option<Duration>,
+    },
+    /// That the ticket which this transport brought is to be forgotten.
+    Removal {
+        via: u8,
+    },
+}
+
+/// What is left to do when the response head is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Nothing at all.
+    Nothing,
+    /// A word to caches, for the handler has looked at the session.
+    Caches,
+    /// A commit.
+    Commit,
 }
 
 /// What the request came with.
@@ -107,9 +125,15 @@ pub(crate) enum Base<T> {
     /// A lazy layer has not looked yet.
     Unread(Unread),
     /// No live session, and why.
-    Without { status: Status, dead: Option<usize> },
+    Without {
+        status: Status,
+        /// The transport that brought a ticket of ours, if the session behind that is gone.
+        via: Option<u8>,
+        /// The client may be told to forget it.
+        clear: bool,
+    },
     /// An outdated ticket of a live session.
-    Reused { id: Id, via: usize },
+    Reused { id: Id, via: u8 },
     /// A live session.
     Live(Live<T>),
 }
@@ -120,7 +144,7 @@ pub(crate) struct Live<T> {
     pub(crate) record: Arc<Record<T>>,
     pub(crate) due: Due,
     /// The transport that presented it.
-    pub(crate) via: usize,
+    pub(crate) via: u8,
     pub(crate) presented: u32,
     pub(crate) old_key: bool,
     pub(crate) now: Timestamp,
@@ -135,38 +159,38 @@ impl<T> Clone for Live<T> {
 /// Candidates of a lazy layer, copied out of the request.
 #[derive(Clone)]
 pub(crate) struct Unread {
-    pub(crate) values: Vec<(usize, Box<[u8]>)>,
+    pub(crate) values: Vec<(u8, Box<[u8]>)>,
     /// Whether the client may be told to forget a dead ticket.
     pub(crate) clearable: bool,
 }
 
 impl<T> State<T> {
     pub(crate) fn status(&self) -> Status {
-        match (&self.edits.wish, &self.base) {
-            (Wish::Destroy, _) => Status::Ended,
-            (Wish::Create(..), _) | (_, Base::Live(_)) => Status::Active,
+        match (&self.edits, &self.base) {
+            (Edits::Destroy, _) => Status::Ended,
+            (Edits::Create(..), _) | (_, Base::Live(_)) => Status::Active,
             (_, Base::Without { status, .. }) => *status,
             (_, Base::Reused { .. }) => Status::Rejected(Rejection::Reused),
             (_, Base::Unread(_)) => Status::NoTicket,
         }
     }
 
-    pub(crate) fn came(&self) -> Came {
+    pub(crate) const fn came(&self) -> Came {
         match &self.base {
             Base::Live(_) => Came::Live,
             Base::Reused { .. } => Came::Reused,
-            Base::Without { dead: Some(_), .. } => Came::Dead,
+            Base::Without { clear: true, .. } => Came::Dead,
             Base::Without { .. } | Base::Unread(_) => Came::Without,
         }
     }
 
-    /// The data as this request sees it: with its own edits made.
-    pub(crate) fn current(&self) -> Option<&Arc<Record<T>>> {
-        match (&self.edits.wish, &self.base) {
-            (Wish::Create(_, record), _) => Some(record),
-            (Wish::Destroy, _) => None,
-            (_, Base::Live(live)) => Some(self.edits.draft.as_ref().unwrap_or(&live.record)),
-            _ => None,
+    /// The record as this request sees it: with its own edits made.
+    pub(crate) const fn current(&self) -> Option<&Arc<Record<T>>> {
+        match (&self.edits, &self.base) {
+            (Edits::Create(_, record), _) => Some(record),
+            (Edits::Change(changes), _) => Some(&changes.draft),
+            (Edits::None, Base::Live(live)) => Some(&live.record),
+            (Edits::Destroy | Edits::None, _) => None,
         }
     }
 
@@ -180,31 +204,29 @@ impl<T> State<T> {
         Some(meta)
     }
 
-    pub(crate) fn id(&self) -> Option<Id> {
-        match (&self.edits.wish, &self.base) {
-            (Wish::Create(id, _), _) => Some(*id),
-            (Wish::Destroy, _) => None,
-            (_, Base::Live(live)) => Some(live.id),
+    pub(crate) const fn id(&self) -> Option<Id> {
+        match (&self.edits, &self.base) {
+            (Edits::Create(id, _), _) => Some(*id),
+            (Edits::None | Edits::Change(_), Base::Live(live)) => Some(live.id),
             _ => None,
         }
     }
 
-    /// Closes the handle because the response head is ready. Whether there is nothing to do.
+    /// Closes the handle because the response head is ready, and says what is left to do.
     #[inline]
-    pub(crate) fn close(&mut self) -> bool {
+    pub(crate) fn close(&mut self) -> Left {
         self.closed = true;
-        self.is_quiet()
-    }
-
-    /// Nobody asked for anything and nothing is due.
-    #[inline]
-    fn is_quiet(&self) -> bool {
         let due = match &self.base {
             Base::Live(live) => live.due != Due::NOTHING,
-            Base::Without { dead, .. } => dead.is_some(),
+            Base::Without { clear, .. } => *clear,
             Base::Reused { .. } => true,
             Base::Unread(_) => false,
         };
-        !due && !self.touched && self.attach.is_none() && self.clear.is_none()
+        let asked = self.renew || !matches!((&self.edits, self.owed), (Edits::None, Owed::Nothing));
+        match (due || asked, self.touched) {
+            (true, _) => Left::Commit,
+            (false, true) => Left::Caches,
+            (false, false) => Left::Nothing,
+        }
     }
 }

@@ -40,12 +40,13 @@ pub type StoreAnswer<V> = Answer<Result<V, StoreError>>;
     note = "`MemoryStore` keeps any session type; the layer and its store must agree on it"
 )]
 pub trait Store<T>: fmt::Debug + Send + Sync + 'static {
-    /// The live record with this id.
+    /// The live record with this id. One that does not decode is
+    /// [`StoreErrorKind::Undecodable`](crate::StoreErrorKind::Undecodable) and stays in place.
     fn load(&self, id: Id, now: Timestamp) -> StoreAnswer<Option<Arc<Record<T>>>>;
 
     /// Keeps a new record, unless the id is taken (by a live record) or the subject's limit
-    /// forbids it, and ends the session that it takes the place of. All of it is one step, or
-    /// none of it.
+    /// forbids it. What it replaces and evicts has ended when it answers; if it refuses, nobody's
+    /// has. A store that keeps no index honours the limit all the same, or fails.
     fn create(
         &self,
         id: Id,
