@@ -41,6 +41,7 @@ enum Step<T> {
     Decide,
     Touch(Timed<Saved>),
     Replace(Timed<Saved>, Rewrite<T>),
+    Again(Rewrite<T>),
     Pause(Sleep, Rewrite<T>),
     Reload(Timed<Option<Arc<Record<T>>>>, Timestamp, Rewrite<T>),
     Create(Timed<Created>, Birth<T>),
@@ -69,7 +70,6 @@ struct Birth<T> {
     record: Arc<Record<T>>,
     via: u8,
     instead_of: Option<(Id, EndReason)>,
-    now: Timestamp,
 }
 
 /// A session being ended.
@@ -77,6 +77,7 @@ struct Death {
     id: Id,
     via: u8,
     reason: EndReason,
+    now: Timestamp,
 }
 
 /// What the state says when a commit begins.
@@ -113,7 +114,7 @@ impl<T: SessionData> Commit<T> {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
             self.step = match mem::replace(&mut self.step, Step::Done) {
-                Step::Decide => self.decide(),
+                Step::Decide => self.decide()?,
                 Step::Touch(mut answer) => {
                     let saved = wait!(self, cx, answer, Step::Touch(answer));
                     self.touched(saved)
@@ -124,8 +125,9 @@ impl<T: SessionData> Commit<T> {
                 }
                 Step::Pause(mut sleep, rewrite) => {
                     wait!(self, cx, sleep, Step::Pause(sleep, rewrite));
-                    self.reload(rewrite)
+                    Step::Again(rewrite)
                 }
+                Step::Again(rewrite) => self.reload(rewrite)?,
                 Step::Reload(mut answer, now, rewrite) => {
                     let loaded = wait!(self, cx, answer, Step::Reload(answer, now, rewrite));
                     self.reloaded(loaded, now, rewrite)?
@@ -143,12 +145,13 @@ impl<T: SessionData> Commit<T> {
         }
     }
 
-    fn timed<V>(&self, answer: StoreAnswer<V>) -> Timed<V> {
-        Timed::new(answer, &*self.session.shared.clock, self.session.shared.store_timeout)
+    /// A wait for an answer that is not there at once.
+    fn timed<V>(&self, later: StoreAnswer<V>) -> Timed<V> {
+        Timed::new(later, &*self.session.shared.clock, self.session.shared.store_timeout)
     }
 
     /// Takes the edits, asks the plan, and starts the write.
-    fn decide(&mut self) -> Step<T> {
+    fn decide(&mut self) -> Result<Step<T>, Error> {
         let Start { came, live, other, mut edits, renew } = self.start();
         let mut due = Due::NOTHING;
         if let Some(live) = &live {
@@ -163,16 +166,21 @@ impl<T: SessionData> Commit<T> {
                 self.create(edits, current.or(reused))
             }
             (Write::Delete, Some(live)) => {
-                self.delete(Death { id: live.id, via: live.via, reason: EndReason::Destroyed })
+                let Live { id, via, now, .. } = live;
+                self.delete(Death { id, via, reason: EndReason::Destroyed, now })
             }
-            (Write::Delete, None) => other.map_or(Step::Done, |(id, via)| {
-                self.delete(Death { id, via, reason: EndReason::Reused })
+            (Write::Delete, None) => other.map_or(Ok(Step::Done), |(id, via)| {
+                let now = self.session.shared.now();
+                self.delete(Death { id, via, reason: EndReason::Reused, now })
             }),
             (Write::Replace, Some(live)) => self.replace(live, edits, due, reply, renew),
             (Write::Touch, Some(live)) => {
                 let touch = self.session.shared.store.touch(live.id, live.now);
                 self.answer(&live, live.record.meta.generation, reply);
-                Step::Touch(self.timed(touch))
+                Ok(match touch.now_or_later() {
+                    Ok(saved) => self.touched(saved),
+                    Err(later) => Step::Touch(self.timed(later)),
+                })
             }
             (_, live) => {
                 match live {
@@ -180,7 +188,7 @@ impl<T: SessionData> Commit<T> {
                     None if reply == Reply::Clear => self.clear(),
                     None => {}
                 }
-                Step::Done
+                Ok(Step::Done)
             }
         }
     }
@@ -200,13 +208,13 @@ impl<T: SessionData> Commit<T> {
     // ---- replace ----
 
     fn replace(
-        &self,
+        &mut self,
         live: Live<T>,
         mut edits: Edits<T>,
         due: Due,
         reply: Reply,
         renew: bool,
-    ) -> Step<T> {
+    ) -> Result<Step<T>, Error> {
         let mut record = match &mut edits {
             // The draft goes out of the edits, so that it is the only one and not copied again.
             Edits::Change(changes) if self.outcome == Outcome::Answered => {
@@ -229,9 +237,12 @@ impl<T: SessionData> Commit<T> {
         }
         let store = &self.session.shared.store;
         let expected = live.record.meta.version;
-        let answer = self.timed(store.replace(live.id, expected, Arc::clone(&record), live.now));
-        let slow = answer.is_slow();
-        Step::Replace(answer, Rewrite { live, edits, record, due, reply, renew, essential, slow })
+        let answer = store.replace(live.id, expected, Arc::clone(&record), live.now);
+        let rewrite = |slow| Rewrite { live, edits, record, due, reply, renew, essential, slow };
+        match answer.now_or_later() {
+            Ok(saved) => self.replaced(saved, rewrite(false)),
+            Err(later) => Ok(Step::Replace(self.timed(later), rewrite(true))),
+        }
     }
 
     fn replaced(
@@ -255,7 +266,7 @@ impl<T: SessionData> Commit<T> {
             Ok(Saved::Stale) if self.attempts < ATTEMPTS => {
                 self.attempts += 1;
                 if !rewrite.slow {
-                    return Ok(self.reload(rewrite));
+                    return Ok(Step::Again(rewrite));
                 }
                 let pause = shared.clock.sleep(backoff(self.attempts));
                 Ok(Step::Pause(pause, rewrite))
@@ -272,15 +283,18 @@ impl<T: SessionData> Commit<T> {
         }
     }
 
-    fn reload(&self, rewrite: Rewrite<T>) -> Step<T> {
+    fn reload(&mut self, rewrite: Rewrite<T>) -> Result<Step<T>, Error> {
         let now = self.session.shared.now();
         let load = self.session.shared.store.load(rewrite.live.id, now);
-        Step::Reload(self.timed(load), now, rewrite)
+        match load.now_or_later() {
+            Ok(loaded) => self.reloaded(loaded, now, rewrite),
+            Err(later) => Ok(Step::Reload(self.timed(later), now, rewrite)),
+        }
     }
 
     /// Makes the same edits on newer data.
     fn reloaded(
-        &self,
+        &mut self,
         loaded: Result<Option<Arc<Record<T>>>, StoreError>,
         now: Timestamp,
         mut rewrite: Rewrite<T>,
@@ -310,7 +324,7 @@ impl<T: SessionData> Commit<T> {
         let (write, reply) = plan(Came::Live, rewrite.edits.intent(), due, self.outcome);
         if write == Write::Replace {
             let Rewrite { live, edits, renew, .. } = rewrite;
-            return Ok(self.replace(live, edits, due, reply, renew));
+            return self.replace(live, edits, due, reply, renew);
         }
         self.answer(&rewrite.live, rewrite.live.record.meta.generation, reply);
         self.rebase(Live { due: Due::NOTHING, ..rewrite.live });
@@ -337,21 +351,27 @@ impl<T: SessionData> Commit<T> {
 
     // ---- create ----
 
-    fn create(&self, edits: Edits<T>, instead_of: Option<(Id, u8, EndReason)>) -> Step<T> {
-        let Edits::Create(id, record) = edits else { return Step::Done };
+    fn create(
+        &mut self,
+        edits: Edits<T>,
+        instead_of: Option<(Id, u8, EndReason)>,
+    ) -> Result<Step<T>, Error> {
+        let Edits::Create(id, record) = edits else { return Ok(Step::Done) };
         let via = instead_of.map_or_else(|| self.presenter(), |(_, via, _)| via);
         let instead_of = instead_of.map(|(id, _, reason)| (id, reason));
-        let now = self.session.shared.now();
-        self.insert(Birth { id, record, via, instead_of, now })
+        self.insert(Birth { id, record, via, instead_of })
     }
 
-    fn insert(&self, birth: Birth<T>) -> Step<T> {
+    fn insert(&mut self, birth: Birth<T>) -> Result<Step<T>, Error> {
         let shared = &self.session.shared;
         let admission =
             Admission { replacing: birth.instead_of.map(|(id, _)| id), limit: shared.limit };
         let record = Arc::clone(&birth.record);
-        let answer = shared.store.create(birth.id, record, admission, birth.now);
-        Step::Create(self.timed(answer), birth)
+        let answer = shared.store.create(birth.id, record, admission, birth.record.meta.created);
+        match answer.now_or_later() {
+            Ok(created) => self.created(created, birth),
+            Err(later) => Ok(Step::Create(self.timed(later), birth)),
+        }
     }
 
     fn created(
@@ -368,7 +388,7 @@ impl<T: SessionData> Commit<T> {
             Ok(Created::Exists) if self.attempts < DRAWS => {
                 self.attempts += 1;
                 birth.id = Id::generate()?;
-                Ok(self.insert(birth))
+                self.insert(birth)
             }
             Ok(Created::Exists) => Err(Error::new(ErrorKind::Random)),
             Ok(Created::Limit) => {
@@ -381,7 +401,8 @@ impl<T: SessionData> Commit<T> {
     }
 
     fn born(&self, birth: Birth<T>, evicted: &[Id]) {
-        let Birth { id, record, via, instead_of, now } = birth;
+        let Birth { id, record, via, instead_of } = birth;
+        let now = record.meta.created;
         let shared = &self.session.shared;
         if let Some((id, reason)) = instead_of {
             shared.tell(Event::Ended { id, reason });
@@ -397,10 +418,12 @@ impl<T: SessionData> Commit<T> {
 
     // ---- delete ----
 
-    fn delete(&self, death: Death) -> Step<T> {
-        let now = self.session.shared.now();
-        let answer = self.session.shared.store.delete(death.id, now);
-        Step::Delete(self.timed(answer), death)
+    fn delete(&self, death: Death) -> Result<Step<T>, Error> {
+        let answer = self.session.shared.store.delete(death.id, death.now);
+        match answer.now_or_later() {
+            Ok(deleted) => self.deleted(deleted, &death),
+            Err(later) => Ok(Step::Delete(self.timed(later), death)),
+        }
     }
 
     fn deleted(&self, deleted: Result<bool, StoreError>, death: &Death) -> Result<Step<T>, Error> {

@@ -101,7 +101,7 @@ impl<T: SessionData, S: Send + Sync> FromRequestParts<S> for LazySession<T> {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, SessionRejection> {
-        parts.extensions.get().cloned().ok_or_else(|| {
+        Self::from_extensions(&parts.extensions).cloned().ok_or_else(|| {
             log::missing_layer(type_name::<T>());
             SessionRejection::new::<T>(Refusal::MissingLayer, parts)
         })

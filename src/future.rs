@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Extensions, HeaderMap, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -21,7 +21,7 @@ use crate::plan::Outcome;
 use crate::record::SessionData;
 use crate::refusal::{Refusal, is_grpc};
 use crate::response::{Privacy, guard_caches};
-use crate::session::{Base, Inner, LazySession, Left, Owed, Session};
+use crate::session::{Base, Inner, LazySession, Left, Mounted, Owed, Session};
 use crate::shared::Shared;
 
 pin_project! {
@@ -88,42 +88,30 @@ where
     }
 
     #[inline(always)]
-    pub(crate) fn serve(
-        service: &mut S,
-        shared: &Arc<Shared<T>>,
-        request: Request<B>,
-        base: Base<T>,
-    ) -> Self {
-        Self { step: serve(service, shared, request, base) }
+    pub(crate) const fn serve(response: S::Future, session: Arc<Inner<T>>) -> Self {
+        Self { step: Step::Serve { response, session } }
     }
 }
 
-/// The inner service, with the session in the request's extensions.
-#[inline(always)] // the request is large: it is moved once
-fn serve<S, T, B>(
-    service: &mut S,
+/// Puts the session into a request's extensions; `None` if there is one of the same type already.
+#[inline(always)]
+pub(crate) fn mount<T: SessionData>(
     shared: &Arc<Shared<T>>,
-    mut request: Request<B>,
+    extensions: &mut Extensions,
     base: Base<T>,
-) -> Step<S, T, B, S::Future, S::Response, S::Error>
-where
-    S: Service<Request<B>>,
-    T: SessionData,
-{
+) -> Option<Arc<Inner<T>>> {
     let session = Inner::new(Arc::clone(shared), base);
-    let extensions = request.extensions_mut();
-    let twice = if shared.lazy {
-        extensions.insert(LazySession(Arc::clone(&session))).is_some()
-            || extensions.get::<Session<T>>().is_some()
+    let handle = Arc::clone(&session);
+    let mounted = if shared.lazy {
+        Mounted::Lazy(LazySession(handle))
     } else {
-        extensions.insert(Session(Arc::clone(&session))).is_some()
-            || extensions.get::<LazySession<T>>().is_some()
+        Mounted::Eager(Session(handle))
     };
-    if twice {
+    if extensions.insert(mounted).is_some() {
         log::duplicate_layer(type_name::<T>());
-        return refuse(shared, Refusal::DuplicateLayer, is_grpc(request.headers()));
+        return None;
     }
-    Step::Serve { response: service.call(request), session }
+    Some(session)
 }
 
 fn refuse<S, T, B, F, R, E>(
@@ -148,32 +136,35 @@ where
             let next = match step.as_mut().project() {
                 StepProjection::Load { loading, request, ready, shared } => {
                     let loaded = ready!(Pin::new(&mut loading.answer).poll(cx));
-                    let Some(request) = request.take() else { return Poll::Pending };
-                    match shared
-                        .accept(loading.presented, loaded, loading.now, || loading.clearable)
-                    {
-                        Ok(base) => serve(ready, shared, request, base),
-                        Err(_) => {
-                            let grpc = is_grpc(request.headers());
-                            refuse(shared, Refusal::StoreUnavailable, grpc)
-                        }
+                    let Some(mut request) = request.take() else { return Poll::Pending };
+                    let clearable = || loading.clearable;
+                    let base = shared.accept(loading.presented, loaded, loading.now, clearable);
+                    let session = match base {
+                        Ok(base) => mount(shared, request.extensions_mut(), base)
+                            .ok_or(Refusal::DuplicateLayer),
+                        Err(_) => Err(Refusal::StoreUnavailable),
+                    };
+                    match session {
+                        Ok(session) => Step::Serve { response: ready.call(request), session },
+                        Err(refusal) => refuse(shared, refusal, is_grpc(request.headers())),
                     }
                 }
                 StepProjection::Serve { response, session } => {
-                    let result = ready!(response.poll(cx));
-                    // The guard must go before the arms: they lock again.
-                    let left = session.state().close();
-                    match left {
-                        Left::Nothing => return Poll::Ready(result),
+                    // Handed on as it is, where possible: a response is large to move.
+                    let mut polled = response.poll(cx);
+                    let Poll::Ready(result) = &mut polled else { return Poll::Pending };
+                    match session.close() {
+                        Left::Nothing => return polled,
                         Left::Caches => {
-                            return Poll::Ready(result.map(|mut response| {
+                            if let Ok(response) = result {
                                 let reads = &session.shared.reads;
                                 guard_caches(response.headers_mut(), Privacy::Private, reads);
-                                response
-                            }));
+                            }
+                            return polled;
                         }
                         Left::Commit => {}
                     }
+                    let Poll::Ready(result) = polled else { return Poll::Pending };
                     let outcome = outcome(&result, session.shared.keep_edits_on_server_error);
                     let commit = Commit::new(Arc::clone(session), outcome);
                     Step::Save { commit, result: Some(result) }
@@ -209,11 +200,8 @@ where
 
 /// Puts on the response what the commit decided.
 fn send<T>(session: &Inner<T>, headers: &mut HeaderMap) -> Result<(), Refusal> {
-    let (owed, touched) = {
-        let mut state = session.state();
-        (mem::replace(&mut state.owed, Owed::Nothing), state.touched)
-    };
-    finish(&session.shared, owed, touched, headers)
+    let owed = mem::replace(&mut session.state().owed, Owed::Nothing);
+    finish(&session.shared, owed, session.was_touched(), headers)
 }
 
 fn respond<T: 'static, R: Default + 'static>(

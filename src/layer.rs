@@ -266,7 +266,7 @@ impl<S, T> Layer<S> for SessionLayer<T> {
     type Service = SessionService<S, T>;
 
     fn layer(&self, inner: S) -> SessionService<S, T> {
-        SessionService::new(inner, Arc::clone(&self.shared))
+        SessionService::new(inner, &self.shared)
     }
 }
 

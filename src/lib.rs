@@ -30,6 +30,7 @@ mod service;
 mod session;
 mod shared;
 pub mod store;
+mod stripes;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod transport;

@@ -1,6 +1,6 @@
 //! What a response must say to caches about the session behind it (RFC 9111; ASVS 14.3.2).
 
-use http::header::{CACHE_CONTROL, VARY};
+use http::header::{CACHE_CONTROL, Entry, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// How closely the response is tied to one client.
@@ -24,8 +24,8 @@ pub(crate) fn guard_caches(headers: &mut HeaderMap, privacy: Privacy, reads: &[H
 }
 
 fn keep_private(headers: &mut HeaderMap) {
-    if !headers.contains_key(CACHE_CONTROL) {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+    if let Entry::Vacant(free) = headers.entry(CACHE_CONTROL) {
+        free.insert(HeaderValue::from_static("private"));
         return;
     }
     if has_token(headers, &CACHE_CONTROL, "no-store")
@@ -47,14 +47,16 @@ fn keep_private(headers: &mut HeaderMap) {
 }
 
 fn keep_from_store(headers: &mut HeaderMap) {
-    if !has_token(headers, &CACHE_CONTROL, "no-store") {
+    if let Entry::Vacant(free) = headers.entry(CACHE_CONTROL) {
+        free.insert(HeaderValue::from_static("no-store"));
+    } else if !has_token(headers, &CACHE_CONTROL, "no-store") {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }
 
 fn vary_by(headers: &mut HeaderMap, name: &HeaderName) {
-    if !headers.contains_key(VARY) {
-        headers.insert(VARY, HeaderValue::from(name.clone()));
+    if let Entry::Vacant(free) = headers.entry(VARY) {
+        free.insert(HeaderValue::from(name.clone()));
     } else if !has_token(headers, &VARY, "*") && !has_token(headers, &VARY, name.as_str()) {
         headers.append(VARY, HeaderValue::from(name.clone()));
     }

@@ -9,19 +9,21 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::entry::Entry;
-use crate::future::ResponseFuture;
+use crate::future::{ResponseFuture, mount};
 use crate::record::SessionData;
+use crate::refusal::Refusal;
 use crate::shared::Shared;
+use crate::stripes::Stripes;
 
 /// A service whose requests carry a session. Made by [`SessionLayer`](crate::SessionLayer).
 pub struct SessionService<S, T> {
     inner: S,
-    shared: Arc<Shared<T>>,
+    shared: Stripes<Shared<T>>,
 }
 
 impl<S, T> SessionService<S, T> {
-    pub(crate) const fn new(inner: S, shared: Arc<Shared<T>>) -> Self {
-        Self { inner, shared }
+    pub(crate) fn new(inner: S, shared: &Shared<T>) -> Self {
+        Self { inner, shared: Stripes::new(shared) }
     }
 }
 
@@ -40,17 +42,20 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        match self.shared.enter(request.headers()) {
-            Entry::Known(base) => {
-                ResponseFuture::serve(&mut self.inner, &self.shared, request, base)
-            }
-            Entry::Refused(refusal) => ResponseFuture::refuse(&self.shared, refusal, &request),
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let shared = &*self.shared;
+        match shared.enter(request.headers()) {
+            Entry::Known(base) => match mount(shared, request.extensions_mut(), base) {
+                // Moved once: a request is large.
+                Some(session) => ResponseFuture::serve(self.inner.call(request), session),
+                None => ResponseFuture::refuse(shared, Refusal::DuplicateLayer, &request),
+            },
+            Entry::Refused(refusal) => ResponseFuture::refuse(shared, refusal, &request),
             Entry::Later(loading) => {
                 // The service that was polled ready goes with the request, its clone stays.
                 let clone = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, clone);
-                ResponseFuture::load(loading, request, ready, Arc::clone(&self.shared))
+                ResponseFuture::load(loading, request, ready, Arc::clone(shared))
             }
         }
     }
@@ -58,7 +63,7 @@ where
 
 impl<S: Clone, T> Clone for SessionService<S, T> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), shared: Arc::clone(&self.shared) }
+        Self { inner: self.inner.clone(), shared: self.shared.clone() }
     }
 }
 
@@ -66,7 +71,7 @@ impl<S: fmt::Debug, T> fmt::Debug for SessionService<S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionService")
             .field("inner", &self.inner)
-            .field("layer", &self.shared)
+            .field("layer", &*self.shared)
             .finish()
     }
 }

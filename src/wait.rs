@@ -30,13 +30,6 @@ impl<V> Timed<V> {
     }
 }
 
-impl<V> Timed<V> {
-    /// Whether the answer was not there at once.
-    pub(crate) const fn is_slow(&self) -> bool {
-        matches!(self.timer, Timer::Set(_))
-    }
-}
-
 impl<V> Future for Timed<V> {
     type Output = Result<V, StoreError>;
 

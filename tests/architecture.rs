@@ -42,7 +42,8 @@ impl fmt::Display for Room {
 #[rustfmt::skip]
 const ROOMS: &[(Room, &[&str])] = &[
     (Room::Foundation, &[
-        "clock", "error", "event", "expiry", "id", "key", "log", "record", "same", "values",
+        "clock", "error", "event", "expiry", "id", "key", "log", "record", "same", "stripes",
+        "values",
     ]),
     (Room::Contract, &["codec", "store", "transport", "verify"]),
     (Room::Core, &[

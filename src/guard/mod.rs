@@ -29,7 +29,10 @@ pub(crate) async fn session<T: SessionData>(
 pub(crate) fn handles<T: SessionData>(
     extensions: &Extensions,
 ) -> (Option<Session<T>>, Option<LazySession<T>>) {
-    (extensions.get().cloned(), extensions.get().cloned())
+    (
+        Session::from_extensions(extensions).cloned(),
+        LazySession::from_extensions(extensions).cloned(),
+    )
 }
 
 /// The live session behind a handle.

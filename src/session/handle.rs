@@ -7,9 +7,10 @@ use std::ops::Deref;
 use std::sync::{Arc, MutexGuard};
 use std::time::SystemTime;
 
-use http::Request;
+use http::{Extensions, Request};
 use serde::{Serialize, Serializer};
 
+use super::Mounted;
 use super::edits::Edits;
 use super::new::NewSession;
 use super::state::{Base, Inner, State, Status};
@@ -51,7 +52,21 @@ impl<T: SessionData> Session<T> {
     /// assert!(Session::<Values>::of(&request).is_none());
     /// ```
     pub fn of<B>(request: &Request<B>) -> Option<&Self> {
-        request.extensions().get()
+        Self::from_extensions(request.extensions())
+    }
+
+    /// The same, from the extensions of a request that is in parts.
+    ///
+    /// ```
+    /// # use sessile::{Session, Values};
+    /// let (parts, ()) = http::Request::new(()).into_parts();
+    /// assert!(Session::<Values>::from_extensions(&parts.extensions).is_none());
+    /// ```
+    pub fn from_extensions(extensions: &Extensions) -> Option<&Self> {
+        match Mounted::of(extensions)? {
+            Mounted::Eager(session) => Some(session),
+            Mounted::Lazy(_) => None,
+        }
     }
 
     /// How this request stands to its session.
@@ -184,16 +199,14 @@ impl<T: SessionData> Session<T> {
     }
 
     /// The state, for looking at it; the response is then tied to this client.
-    pub(crate) fn touch(&self) -> MutexGuard<'_, State<T>> {
-        let mut state = self.0.state();
-        state.touched = true;
-        state
+    fn touch(&self) -> MutexGuard<'_, State<T>> {
+        self.0.touch()
     }
 
     /// The state, for editing it.
     fn open(&self) -> Result<MutexGuard<'_, State<T>>, Error> {
         let state = self.touch();
-        if state.closed {
+        if state.closed || self.0.is_closed() {
             drop(state);
             log::edit_after_close(type_name::<T>());
             return Err(Error::new(ErrorKind::Closed));

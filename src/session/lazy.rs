@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::Request;
+use http::{Extensions, Request};
 
+use super::Mounted;
 use super::handle::Session;
 use super::state::{Base, Inner};
 use crate::error::Error;
@@ -26,7 +27,21 @@ impl<T: SessionData> LazySession<T> {
     /// assert!(LazySession::<Values>::of(&request).is_none());
     /// ```
     pub fn of<B>(request: &Request<B>) -> Option<&Self> {
-        request.extensions().get()
+        Self::from_extensions(request.extensions())
+    }
+
+    /// The same, from the extensions of a request that is in parts.
+    ///
+    /// ```
+    /// # use sessile::{LazySession, Values};
+    /// let (parts, ()) = http::Request::new(()).into_parts();
+    /// assert!(LazySession::<Values>::from_extensions(&parts.extensions).is_none());
+    /// ```
+    pub fn from_extensions(extensions: &Extensions) -> Option<&Self> {
+        match Mounted::of(extensions)? {
+            Mounted::Lazy(session) => Some(session),
+            Mounted::Eager(_) => None,
+        }
     }
 
     /// Verifies the ticket and loads the session, once per request however often it is called.
@@ -43,11 +58,7 @@ impl<T: SessionData> LazySession<T> {
         };
         if let Some(unread) = unread {
             let base = self.0.shared.load_unread(unread).await?;
-            let mut state = self.0.state();
-            // Of two that load at once the first decides what this request sees.
-            if matches!(state.base, Base::Unread(_)) {
-                state.base = base;
-            }
+            self.0.loaded(base);
         }
         Ok(Session(Arc::clone(&self.0)))
     }

@@ -1,6 +1,7 @@
 //! What a request knows of its session: what it came with, what was loaded, what was edited.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -49,21 +50,66 @@ impl Status {
 /// One request's session: shared by the handler's handles and the response future.
 pub(crate) struct Inner<T> {
     pub(crate) shared: Arc<Shared<T>>,
+    /// [`TOUCHED`], [`DUE`] and [`CLOSED`]: a request that never looked at its session, and whose
+    /// session wants nothing, is answered without taking the lock.
+    marks: AtomicU8,
     state: Mutex<State<T>>,
 }
+
+/// The handler has looked at the session.
+const TOUCHED: u8 = 1;
+/// Something is to be done for the session even if nobody touches it.
+const DUE: u8 = 2;
+/// The response head is ready.
+const CLOSED: u8 = 4;
 
 impl<T> Inner<T> {
     #[inline(always)] // built in place, in the allocation
     pub(crate) fn new(shared: Arc<Shared<T>>, base: Base<T>) -> Arc<Self> {
-        let state = State {
-            base,
-            edits: Edits::None,
-            owed: Owed::Nothing,
-            renew: false,
-            closed: false,
-            touched: false,
-        };
-        Arc::new(Self { shared, state: Mutex::new(state) })
+        let marks = AtomicU8::new(if base.is_due() { DUE } else { 0 });
+        let state =
+            State { base, edits: Edits::None, owed: Owed::Nothing, renew: false, closed: false };
+        Arc::new(Self { shared, marks, state: Mutex::new(state) })
+    }
+
+    /// Puts in what a lazy session turned out to be. Of two that load at once the first decides
+    /// what this request sees.
+    pub(crate) fn loaded(&self, base: Base<T>) {
+        let mut state = self.state();
+        if matches!(state.base, Base::Unread(_)) {
+            if base.is_due() {
+                self.marks.fetch_or(DUE, Ordering::AcqRel);
+            }
+            state.base = base;
+        }
+    }
+
+    /// The state, for looking at it; the response is then tied to this client.
+    pub(crate) fn touch(&self) -> MutexGuard<'_, State<T>> {
+        self.marks.fetch_or(TOUCHED, Ordering::AcqRel);
+        self.state()
+    }
+
+    pub(crate) fn was_touched(&self) -> bool {
+        self.marks.load(Ordering::Acquire) & TOUCHED != 0
+    }
+
+    /// Whether the response head is ready and edits come too late.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.marks.load(Ordering::Acquire) & CLOSED != 0
+    }
+
+    /// Closes the handle because the response head is ready, and says what is left to do.
+    ///
+    /// Whoever edits marks the session as touched, takes the lock, and looks whether it is closed:
+    /// either this sees the mark and takes the lock too, or they see that it is closed.
+    #[inline]
+    pub(crate) fn close(&self) -> Left {
+        let before = self.marks.fetch_or(CLOSED, Ordering::AcqRel);
+        if before & (TOUCHED | DUE) == 0 {
+            return Left::Nothing;
+        }
+        self.state().close()
     }
 
     /// The state, for a few instructions at a time: never across user code or an await. A panic
@@ -87,10 +133,8 @@ pub(crate) struct State<T> {
     pub(crate) owed: Owed,
     /// Issue a new ticket whether or not one is due.
     pub(crate) renew: bool,
-    /// The response head has left.
+    /// The last edits have been taken; set under the lock.
     pub(crate) closed: bool,
-    /// The handler has looked at the session.
-    pub(crate) touched: bool,
 }
 
 /// What the response must say of the client's ticket, decided by a commit.
@@ -212,21 +256,21 @@ impl<T> State<T> {
         }
     }
 
-    /// Closes the handle because the response head is ready, and says what is left to do.
-    #[inline]
-    pub(crate) fn close(&mut self) -> Left {
+    /// What is left to do for a session that was touched or has something due.
+    fn close(&mut self) -> Left {
         self.closed = true;
-        let due = match &self.base {
-            Base::Live(live) => live.due != Due::NOTHING,
-            Base::Without { clear, .. } => *clear,
-            Base::Reused { .. } => true,
-            Base::Unread(_) => false,
-        };
         let asked = self.renew || !matches!((&self.edits, self.owed), (Edits::None, Owed::Nothing));
-        match (due || asked, self.touched) {
-            (true, _) => Left::Commit,
-            (false, true) => Left::Caches,
-            (false, false) => Left::Nothing,
+        if asked || self.base.is_due() { Left::Commit } else { Left::Caches }
+    }
+}
+
+impl<T> Base<T> {
+    fn is_due(&self) -> bool {
+        match self {
+            Self::Live(live) => live.due != Due::NOTHING,
+            Self::Without { clear, .. } => *clear,
+            Self::Reused { .. } => true,
+            Self::Unread(_) => false,
         }
     }
 }
