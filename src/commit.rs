@@ -39,7 +39,7 @@ pub(crate) struct Commit<T> {
 
 enum Step<T> {
     Decide,
-    Touch(Timed<Saved>),
+    Touch(Timed<Saved>, Live<T>, Reply),
     Replace(Timed<Saved>, Rewrite<T>),
     Again(Rewrite<T>),
     Pause(Sleep, Rewrite<T>),
@@ -87,6 +87,7 @@ struct Start<T> {
     other: Option<(Id, u8)>,
     edits: Edits<T>,
     renew: bool,
+    given_up: bool,
 }
 
 /// Polls an answer; while it is pending, puts the step back and waits.
@@ -115,9 +116,9 @@ impl<T: SessionData> Commit<T> {
         loop {
             self.step = match mem::replace(&mut self.step, Step::Done) {
                 Step::Decide => self.decide()?,
-                Step::Touch(mut answer) => {
-                    let saved = wait!(self, cx, answer, Step::Touch(answer));
-                    self.touched(saved)
+                Step::Touch(mut answer, live, reply) => {
+                    let saved = wait!(self, cx, answer, Step::Touch(answer, live, reply));
+                    self.touched(saved, &live, reply)
                 }
                 Step::Replace(mut answer, rewrite) => {
                     let saved = wait!(self, cx, answer, Step::Replace(answer, rewrite));
@@ -152,7 +153,10 @@ impl<T: SessionData> Commit<T> {
 
     /// Takes the edits, asks the plan, and starts the write.
     fn decide(&mut self) -> Result<Step<T>, Error> {
-        let Start { came, live, other, mut edits, renew } = self.start();
+        let Start { came, live, other, mut edits, renew, given_up } = self.start();
+        if given_up && edits.intent() != Intent::Destroy {
+            return Err(Error::new(ErrorKind::Unknown));
+        }
         let mut due = Due::NOTHING;
         if let Some(live) = &live {
             settle(live, &mut edits);
@@ -176,10 +180,9 @@ impl<T: SessionData> Commit<T> {
             (Write::Replace, Some(live)) => self.replace(live, edits, due, reply, renew),
             (Write::Touch, Some(live)) => {
                 let touch = self.session.shared.store.touch(live.id, live.now);
-                self.answer(&live, live.record.meta.generation, reply);
                 Ok(match touch.now_or_later() {
-                    Ok(saved) => self.touched(saved),
-                    Err(later) => Step::Touch(self.timed(later)),
+                    Ok(saved) => self.touched(saved, &live, reply),
+                    Err(later) => Step::Touch(self.timed(later), live, reply),
                 })
             }
             (_, live) => {
@@ -202,7 +205,7 @@ impl<T: SessionData> Commit<T> {
             Base::Reused { id, via } => (None, Some((*id, *via))),
             Base::Without { .. } | Base::Unread(_) => (None, None),
         };
-        Start { came: state.came(), live, other, edits, renew }
+        Start { came: state.came(), live, other, edits, renew, given_up: state.given_up }
     }
 
     // ---- replace ----
@@ -339,13 +342,17 @@ impl<T: SessionData> Commit<T> {
         if rewrite.essential { Err(Error::new(ErrorKind::Gone)) } else { Ok(Step::Done) }
     }
 
-    fn touched(&self, saved: Result<Saved, StoreError>) -> Step<T> {
-        if let Err(error) = saved {
-            self.session.shared.store_failed("touch", &error);
+    fn touched(&self, saved: Result<Saved, StoreError>, live: &Live<T>, reply: Reply) -> Step<T> {
+        match saved {
+            // It has been ended meanwhile: its ticket is not sent again.
+            Ok(Saved::Gone) => return Step::Done,
+            Ok(_) => {}
+            Err(error) => self.session.shared.store_failed("touch", &error),
         }
-        if let Base::Live(live) = &mut self.session.state().base {
-            live.due.touch = false;
+        if let Base::Live(base) = &mut self.session.state().base {
+            base.due.touch = false;
         }
+        self.answer(live, live.record.meta.generation, reply);
         Step::Done
     }
 
@@ -381,8 +388,8 @@ impl<T: SessionData> Commit<T> {
     ) -> Result<Step<T>, Error> {
         let shared = &self.session.shared;
         match created {
-            Ok(Created::Done { evicted }) => {
-                self.born(birth, &evicted);
+            Ok(Created::Done { evicted, replaced }) => {
+                self.born(birth, &evicted, replaced);
                 Ok(Step::Done)
             }
             Ok(Created::Exists) if self.attempts < DRAWS => {
@@ -400,11 +407,11 @@ impl<T: SessionData> Commit<T> {
         }
     }
 
-    fn born(&self, birth: Birth<T>, evicted: &[Id]) {
+    fn born(&self, birth: Birth<T>, evicted: &[Id], replaced: bool) {
         let Birth { id, record, via, instead_of } = birth;
         let now = record.meta.created;
         let shared = &self.session.shared;
-        if let Some((id, reason)) = instead_of {
+        if let Some((id, reason)) = instead_of.filter(|_| replaced) {
             shared.tell(Event::Ended { id, reason });
         }
         for id in evicted {
@@ -498,6 +505,29 @@ impl<T: SessionData> Commit<T> {
             Base::Live(live) => live.via,
             Base::Reused { via, .. } | Base::Without { via: Some(via), .. } => *via,
             Base::Without { via: None, .. } | Base::Unread(_) => 0,
+        }
+    }
+}
+
+/// A commit that is dropped before the store has answered (`session.commit()` under a timeout)
+/// must not be forgotten: an end is tried again with the response, and of anything else nobody
+/// knows whether it happened, so the request fails.
+impl<T> Drop for Commit<T> {
+    fn drop(&mut self) {
+        let given_up = match &self.step {
+            Step::Decide | Step::Touch(..) | Step::Done => return,
+            Step::Delete(_, death) if death.reason == EndReason::Reused => return,
+            Step::Delete(..) => false,
+            Step::Create(..) => true,
+            Step::Replace(_, rewrite)
+            | Step::Again(rewrite)
+            | Step::Pause(_, rewrite)
+            | Step::Reload(_, _, rewrite) => rewrite.essential,
+        };
+        let mut state = self.session.state();
+        state.given_up |= given_up;
+        if let (Step::Delete(..), Edits::None) = (&self.step, &state.edits) {
+            state.edits = Edits::Destroy;
         }
     }
 }

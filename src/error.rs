@@ -36,6 +36,9 @@ pub enum ErrorKind {
     Conflict,
     /// The subject already has as many sessions as the layer's limit allows.
     Limit,
+    /// An earlier `commit` of this request was dropped before the store had answered, so nobody
+    /// knows whether its edits were kept.
+    Unknown,
     /// The store failed or did not answer in time; [`source`](StdError::source) says how.
     Store,
     /// The operating system gave no random bytes.
@@ -70,6 +73,7 @@ impl fmt::Display for Error {
             ErrorKind::Gone => "the session was ended while this request ran",
             ErrorKind::Conflict => "the session changed again and again while this request wrote",
             ErrorKind::Limit => "the subject has reached its limit of sessions",
+            ErrorKind::Unknown => "a commit was dropped before the session store had answered",
             ErrorKind::Store => "the session store failed",
             ErrorKind::Random => "the operating system gave no random bytes",
         })

@@ -7,6 +7,9 @@ use crate::id::Id;
 
 /// Something that happened to a session (ASVS 16.3.1). Never holds a ticket, a key or data.
 ///
+/// Each is told once, after the store has answered. Of two requests that overlap, either may tell
+/// first: a renewal may be told after the end of its session.
+///
 /// ```
 /// use sessile::{Event, Key, SessionLayer, Values, store::MemoryStore};
 /// let layer = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())

@@ -220,7 +220,7 @@ const fn refusal(failed: ErrorKind) -> Option<Refusal> {
         ErrorKind::Gone => None,
         ErrorKind::Conflict => Some(Refusal::Conflict),
         ErrorKind::Limit => Some(Refusal::LimitReached),
-        ErrorKind::Store => Some(Refusal::StoreUnavailable),
+        ErrorKind::Store | ErrorKind::Unknown => Some(Refusal::StoreUnavailable),
         _ => Some(Refusal::Internal),
     }
 }

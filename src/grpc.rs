@@ -61,7 +61,7 @@ impl From<Error> for Status {
             ErrorKind::NoSession | ErrorKind::Gone => Code::Unauthenticated,
             ErrorKind::Conflict => Code::Aborted,
             ErrorKind::Limit => Code::ResourceExhausted,
-            ErrorKind::Store => Code::Unavailable,
+            ErrorKind::Store | ErrorKind::Unknown => Code::Unavailable,
             _ => Code::Internal,
         };
         // The text names no more than the kind; the cause is for the operator's log.

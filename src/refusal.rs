@@ -106,7 +106,7 @@ impl Error {
             ErrorKind::Gone => Refusal::SessionEnded,
             ErrorKind::Conflict => Refusal::Conflict,
             ErrorKind::Limit => Refusal::LimitReached,
-            ErrorKind::Store => Refusal::StoreUnavailable,
+            ErrorKind::Store | ErrorKind::Unknown => Refusal::StoreUnavailable,
             ErrorKind::Closed | ErrorKind::Random => Refusal::Internal,
         }
     }

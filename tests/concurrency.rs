@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::Response;
 use sessile::store::{Admission, Answer, Created, MemoryStore, Saved, Store, StoreAnswer, Swept};
-use sessile::testkit::Faulty;
+use sessile::testkit::{Faulty, Operation};
 use sessile::{Id, Record, Timestamp};
 use support::{App, Handler, Member, Visitor, count_visit, handler, log_out, ok};
 use tokio::sync::Barrier;
@@ -261,4 +261,35 @@ async fn conflicts_without_end_are_answered_503_and_told() {
     assert_eq!(app.heard.count("Conflict"), 1);
     assert!((100..200).contains(&runs.load(Ordering::Relaxed)), "tried again and again, bounded");
     assert_eq!(alice.member().await.unwrap().visits, 0);
+}
+
+/// S52: one end per session.
+#[tokio::test]
+async fn a_session_that_two_logins_replace_ends_once() {
+    let store = Faulty::new(MemoryStore::new());
+    let app = App::new(store.clone());
+    let alice = app.log_in("alice").await;
+    let (mut one, mut two) = (alice.clone(), alice.clone());
+    store.before(Operation::Create, async move { drop(two.visit(&log_in_again()).await) });
+    one.visit(&log_in_again()).await;
+    assert_eq!(app.heard.count("Ended"), 1, "{:#?}", app.heard.all());
+}
+
+/// S52: one end per session.
+#[tokio::test]
+async fn a_session_that_was_logged_out_is_not_replaced_as_well() {
+    let store = Faulty::new(MemoryStore::new());
+    let app = App::new(store.clone());
+    let alice = app.log_in("alice").await;
+    let (mut one, mut two) = (alice.clone(), alice.clone());
+    store.before(Operation::Create, async move { drop(two.visit(&log_out()).await) });
+    one.visit(&log_in_again()).await;
+    assert_eq!(app.heard.count("Ended"), 1, "{:#?}", app.heard.all());
+}
+
+fn log_in_again() -> Handler {
+    handler(|session| async move {
+        session.create(Member::named("alice")).unwrap();
+        ok()
+    })
 }

@@ -272,3 +272,46 @@ fn handles_layers_and_futures_are_send_sync_clone_and_debug() {
     let _: Option<&dyn sessile::Clock> = None;
     let _: Option<&dyn sessile::Observer> = None;
 }
+
+/// Begins a commit and gives it up before the store has answered, as a timeout does.
+async fn give_up_commit(session: &Session<Member>) {
+    let mut commit = Box::pin(session.commit());
+    let polled = std::future::poll_fn(|cx| {
+        std::task::Poll::Ready(std::future::Future::poll(commit.as_mut(), cx).is_ready())
+    });
+    assert!(!polled.await, "under way");
+}
+
+#[tokio::test]
+async fn a_logout_whose_early_commit_is_given_up_happens_with_the_response() {
+    let app = App::new(Faulty::new(MemoryStore::new()).always_later());
+    let alice = app.log_in("alice").await;
+    let log_out = handler(|session| async move {
+        session.destroy().unwrap();
+        give_up_commit(&session).await;
+        ok()
+    });
+    assert_eq!(alice.clone().visit(&log_out).await.status(), 200);
+    assert_eq!(alice.clone().member().await, None, "logged out, as the 200 says");
+}
+
+#[tokio::test]
+async fn an_edit_whose_early_commit_is_given_up_fails_the_request() {
+    let app = App::new(Faulty::new(MemoryStore::new()).always_later());
+    let mut alice = app.log_in("alice").await;
+    let count = handler(|session| async move {
+        session.update(|member| member.visits += 1).unwrap();
+        give_up_commit(&session).await;
+        assert_eq!(session.commit().await.unwrap_err().kind(), ErrorKind::Unknown);
+        ok()
+    });
+    assert_eq!(alice.visit(&count).await.status(), 503, "nobody knows whether it was written");
+    let log_in = handler(|session| async move {
+        session.create(Member::named("bob")).unwrap();
+        give_up_commit(&session).await;
+        ok()
+    });
+    let response = alice.visit(&log_in).await;
+    assert_eq!(response.status(), 503);
+    assert!(!response.headers().contains_key(SET_COOKIE));
+}

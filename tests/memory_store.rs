@@ -62,7 +62,7 @@ fn next<T: Clone>(of: &Record<T>, data: T, subject: Option<&str>) -> Arc<Record<
 }
 
 fn kept() -> Created {
-    Created::Done { evicted: Vec::new() }
+    Created::Done { evicted: Vec::new(), replaced: false }
 }
 
 fn put(store: &MemoryStore<u32>, subject: Option<&str>, now: u64) -> Id {
@@ -329,7 +329,7 @@ fn s27_the_index_entry_goes_with_the_session() {
             let limit = Some(Limit::evict_oldest(1));
             let new = self::id();
             let created = done(store.create(new, minute(Some("ann"), 1), terms(limit), at(1)));
-            assert_eq!(created, Created::Done { evicted: vec![id] });
+            assert_eq!(created, Created::Done { evicted: vec![id], replaced: false });
             done(store.delete(new, at(1)));
         }),
     ];
@@ -487,7 +487,7 @@ fn s34_a_limit_holds_against_parallel_creates() {
                             let now = u64::try_from(worker * MAX + n).unwrap();
                             let record = minute(Some("ann"), now);
                             match done(store.create(id(), record, terms(Some(limit)), at(20))) {
-                                Created::Done { evicted: ids } => {
+                                Created::Done { evicted: ids, replaced: false } => {
                                     kept.fetch_add(1, Ordering::SeqCst);
                                     evicted.fetch_add(ids.len(), Ordering::SeqCst);
                                 }
@@ -525,10 +525,10 @@ fn s34_the_oldest_goes_first_and_expired_ones_do_not_count() {
     let (middle, third) = create(20, MINUTE, three);
     assert_eq!(third, kept(), "the expired one did not count");
     let (fourth, created) = create(40, MINUTE, three);
-    assert_eq!(created, Created::Done { evicted: vec![old] });
+    assert_eq!(created, Created::Done { evicted: vec![old], replaced: false });
     // A lower limit than there are: as many go as must.
     let (last, created) = create(50, MINUTE, Limit::evict_oldest(2));
-    assert_eq!(created, Created::Done { evicted: vec![middle, young] });
+    assert_eq!(created, Created::Done { evicted: vec![middle, young], replaced: false });
     assert_eq!(ids(&store, "ann", 100), sorted([fourth, last]));
     assert_eq!(create(60, MINUTE, Limit::deny(2)).1, Created::Limit);
     assert_eq!(create(60, MINUTE, Limit::deny(3)).1, kept());
@@ -540,7 +540,7 @@ fn s34_of_equally_old_sessions_the_lowest_id_goes() {
     let all = sorted([(); 4].map(|()| put(&store, Some("ann"), 7)));
     let limit = Some(Limit::evict_oldest(3));
     let created = done(store.create(id(), minute(Some("ann"), 7), terms(limit), at(8)));
-    assert_eq!(created, Created::Done { evicted: all[..2].to_vec() });
+    assert_eq!(created, Created::Done { evicted: all[..2].to_vec(), replaced: false });
 }
 
 #[test]
@@ -880,7 +880,7 @@ fn a_full_store_says_so_and_drops_nobody() {
     // The limit makes the room that its own newcomer takes.
     let limit = Some(Limit::evict_oldest(2));
     let created = done(store.create(id(), minute(Some("ann"), 2), terms(limit), at(2)));
-    assert!(matches!(created, Created::Done { evicted } if evicted.len() == 1));
+    assert!(matches!(created, Created::Done { evicted, .. } if evicted.len() == 1));
     assert_eq!(store.len(), 3);
     // Once some have expired there is room again.
     put(&store, None, 2 * MINUTE);
@@ -953,7 +953,7 @@ fn data_may_use_the_store_while_it_is_dropped() {
     let limit = Some(Limit::evict_oldest(5));
     assert!(matches!(
         done(store.create(id(), make(1, "ann", MINUTE), terms(limit), at(1))),
-        Created::Done { evicted } if evicted.len() == 3
+        Created::Done { evicted, .. } if evicted.len() == 3
     ));
     assert_eq!(
         done(store.create(id(), make(1, "ann", 9), terms(Some(Limit::deny(1))), at(1))),
@@ -1066,7 +1066,7 @@ mod model {
             }
             self.0.retain(|id, _| !evicted.contains(id));
             self.0.insert(id, record);
-            Created::Done { evicted }
+            Created::Done { evicted, replaced: false }
         }
     }
 
@@ -1198,7 +1198,7 @@ fn a_new_session_ends_the_one_it_takes_the_place_of() {
         let new = id();
         let admission = Admission::OPEN.limited(Limit::deny(1)).in_place_of(old);
         let created = done(store.create(new, minute(after, 1), admission, at(1)));
-        assert_eq!(created, Created::Done { evicted: vec![] }, "{name}");
+        assert_eq!(created, Created::Done { evicted: vec![], replaced: true }, "{name}");
         assert!(done(store.load(old, at(1))).is_none(), "{name}");
         assert!(done(store.load(new, at(1))).is_some(), "{name}");
         let index = store.subjects().unwrap();
@@ -1221,7 +1221,7 @@ fn a_refused_session_ends_nobody() {
     assert!(done(store.load(mine, at(1))).is_some());
     // The store is full, but the one that leaves makes room.
     let created = done(store.create(id(), minute(None, 1), taken, at(1)));
-    assert_eq!(created, Created::Done { evicted: vec![] });
+    assert_eq!(created, Created::Done { evicted: vec![], replaced: true });
     assert!(done(store.load(mine, at(1))).is_none());
     assert_eq!(store.len(), 2);
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use http::header::SET_COOKIE;
 use sessile::store::MemoryStore;
+use sessile::testkit::{Faulty, Operation};
 use sessile::{Expiry, Key, Keyring, SessionLayer};
-use support::{App, Heard, Visitor, count_visit, handler, ignore, key, log_out, ok};
+use support::{App, Heard, Visitor, count_visit, handler, ignore, key, log_out, look, ok};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -215,4 +216,20 @@ async fn r44_a_running_layer_follows_its_keyring() {
     drop(ring.revoke(key().id()));
     assert_eq!(old.clone().member().await, None, "revoked at once");
     assert!(alice.member().await.is_some());
+}
+
+/// A touch that says `Gone` sends a ticket all the same.
+#[tokio::test]
+async fn a_ticket_is_not_sent_again_for_a_session_that_the_touch_found_gone() {
+    let store = Faulty::new(MemoryStore::new());
+    let expiry = Expiry::idle(Duration::from_secs(3600)).renew_after(Duration::from_secs(600));
+    let app = App::with(store.clone(), |layer| layer.expiry(expiry));
+    let alice = app.log_in("alice").await;
+    app.clock.advance(Duration::from_secs(600));
+    alice.clone().visit(&ignore()).await; // renewed, and the answer is lost
+    app.clock.advance(Duration::from_secs(600));
+    let (mut one, mut two) = (alice.clone(), alice.clone());
+    store.before(Operation::Touch, async move { drop(two.visit(&log_out()).await) });
+    let response = one.visit(&look()).await;
+    assert!(!response.headers().contains_key(SET_COOKIE), "{:?}", response.headers());
 }

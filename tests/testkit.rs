@@ -18,7 +18,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_768_465_800_123);
 async fn stage() -> (Model<Sample>, Faulty<Sample>, Id) {
     let (model, id) = (Model::new(), Id::generate().unwrap());
     let created = model.create(id, record(), Admission::OPEN, NOW).await.unwrap();
-    assert_eq!(created, Created::Done { evicted: vec![] });
+    assert_eq!(created, Created::Done { evicted: vec![], replaced: false });
     (model.clone(), Faulty::new(model), id)
 }
 

@@ -192,6 +192,10 @@ impl<T: SessionData> Session<T> {
     /// if other writers kept winning, [`ErrorKind::Limit`] if the subject has too many sessions,
     /// [`ErrorKind::Store`] if the store failed, [`ErrorKind::Closed`] after the response head
     /// has left.
+    ///
+    /// Dropped before it has answered (by a timeout around it, say), a log-out is carried out with
+    /// the response after all; with any other edit the request is answered 503, since nobody knows
+    /// whether it was written.
     pub async fn commit(&self) -> Result<(), Error> {
         drop(self.open()?);
         let mut commit = Commit::new(Arc::clone(&self.0), Outcome::Answered);

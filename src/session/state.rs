@@ -67,8 +67,14 @@ impl<T> Inner<T> {
     #[inline(always)] // built in place, in the allocation
     pub(crate) fn new(shared: Arc<Shared<T>>, base: Base<T>) -> Arc<Self> {
         let marks = AtomicU8::new(if base.is_due() { DUE } else { 0 });
-        let state =
-            State { base, edits: Edits::None, owed: Owed::Nothing, renew: false, closed: false };
+        let state = State {
+            base,
+            edits: Edits::None,
+            owed: Owed::Nothing,
+            renew: false,
+            given_up: false,
+            closed: false,
+        };
         Arc::new(Self { shared, marks, state: Mutex::new(state) })
     }
 
@@ -133,6 +139,8 @@ pub(crate) struct State<T> {
     pub(crate) owed: Owed,
     /// Issue a new ticket whether or not one is due.
     pub(crate) renew: bool,
+    /// An earlier commit was dropped before the store answered; nobody knows what was written.
+    pub(crate) given_up: bool,
     /// The last edits have been taken; set under the lock.
     pub(crate) closed: bool,
 }
@@ -259,7 +267,9 @@ impl<T> State<T> {
     /// What is left to do for a session that was touched or has something due.
     fn close(&mut self) -> Left {
         self.closed = true;
-        let asked = self.renew || !matches!((&self.edits, self.owed), (Edits::None, Owed::Nothing));
+        let asked = self.renew
+            || self.given_up
+            || !matches!((&self.edits, self.owed), (Edits::None, Owed::Nothing));
         if asked || self.base.is_due() { Left::Commit } else { Left::Caches }
     }
 }

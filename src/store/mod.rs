@@ -204,6 +204,9 @@ pub enum Created {
     Done {
         /// Ended by [`Excess::EvictOldest`].
         evicted: Vec<Id>,
+        /// Whether the session that this one takes the place of was live until now. Of several
+        /// calls that replace one session, one is told so.
+        replaced: bool,
     },
     /// The id is taken. What is there was not touched.
     Exists,

@@ -21,7 +21,7 @@ use crate::store::{
 /// let (store, id, now) = (Model::new(), Id::generate()?, Timestamp::from_millis(0));
 /// let meta = Meta::new(now, Duration::from_secs(60), Duration::from_secs(90));
 /// let created = store.create(id, Arc::new(Record::new(meta, "data")), Admission::OPEN, now).await?;
-/// assert_eq!(created, Created::Done { evicted: vec![] });
+/// assert_eq!(created, Created::Done { evicted: vec![], replaced: false });
 /// # Ok(()) }
 /// ```
 pub struct Model<T> {

@@ -38,11 +38,10 @@ impl<T: Clone> Shelf<T> {
             Ok(evicted) => evicted,
             Err(Denied) => return Created::Limit,
         };
-        if let Some(replaced) = admission.replacing {
-            self.rows.remove(&replaced);
-        }
+        let replaced = admission.replacing.and_then(|id| self.rows.remove(&id));
+        let replaced = replaced.is_some_and(|row| row.meta.is_live(now));
         self.rows.insert(id, record);
-        Created::Done { evicted }
+        Created::Done { evicted, replaced }
     }
 
     /// Ends what the limit makes one more session cost.

@@ -44,7 +44,7 @@ mod subjects;
 /// let id = Id::generate()?;
 ///
 /// let created = store.create(id, Arc::new(Record::new(meta, "hello")), Admission::OPEN, start);
-/// assert_eq!(created.now_or_later().unwrap()?, Created::Done { evicted: vec![] });
+/// assert_eq!(created.now_or_later().unwrap()?, Created::Done { evicted: vec![], replaced: false });
 ///
 /// let found = store.load(id, start).now_or_later().unwrap()?;
 /// assert_eq!(found.unwrap().data, "hello");

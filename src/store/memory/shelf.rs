@@ -32,7 +32,10 @@ pub(super) struct Shelf<T> {
 
 /// What came of one attempt to put a record in.
 enum Put<T> {
-    Done(Vec<(Key, Arc<Record<T>>)>),
+    Done {
+        evicted: Vec<(Key, Arc<Record<T>>)>,
+        replaced: Option<Arc<Record<T>>>,
+    },
     Exists,
     /// An expired record has the id.
     Leftover,
@@ -84,10 +87,11 @@ impl<T> Shelf<T> {
         loop {
             let place = self.find_place(now);
             match self.put(key, record, admission, now, place) {
-                Put::Done(evicted) => {
+                Put::Done { evicted, replaced } => {
                     self.due.push(key, record.meta.deadline(), now);
                     let evicted = evicted.iter().filter_map(|(key, _)| key.id()).collect();
-                    return Ok(Created::Done { evicted });
+                    let replaced = replaced.is_some_and(|record| record.meta.is_live(now));
+                    return Ok(Created::Done { evicted, replaced });
                 }
                 Put::Exists => return Ok(Created::Exists),
                 Put::Leftover => self.remove_expired(key, now),
@@ -151,8 +155,7 @@ impl<T> Shelf<T> {
         if let (Some(key), None) = (replaced, &gone) {
             gone = self.remove(key, |_| true);
         }
-        drop(gone);
-        Put::Done(evicted)
+        Put::Done { evicted, replaced: gone }
     }
 
     /// Those who must go so that one more fits; `None` if one more may not come.
@@ -541,7 +544,7 @@ mod tests {
         meta.subject = subject.map(Arc::from);
         let created =
             shelf.create(key, &Arc::new(Record::new(meta, 0)), Admission::OPEN, at(now)).unwrap();
-        assert_eq!(created, Created::Done { evicted: Vec::new() });
+        assert_eq!(created, Created::Done { evicted: Vec::new(), replaced: false });
         key
     }
 

@@ -6,6 +6,9 @@
 //! 3. Cases run one after the other, each in a task; a panic in it is its failure. Within a case
 //!    many tasks run at once: use a tokio runtime with several threads and its timer enabled.
 //! 4. A case that does not apply to a store is skipped, and says why.
+//! 5. Most cases call the store. The others drive a real layer over it, with
+//!    [`Faulty`](super::Faulty) in between: a store may keep every rule of its own and still not
+//!    do what the protocol makes of it.
 //!
 //! ```
 //! use sessile::testkit::{Model, conformance};
@@ -22,22 +25,27 @@
 //!
 //! | rules | where |
 //! |---|---|
-//! | S1–S20, S22 | here; S11, S13 and S14 by load, change and replace, as the layer does it |
-//! | S26–S38, S40, S41, S43, S44, S51, S53–S55 | here |
-//! | S31 | here: what was there before is ended, and a session that begins meanwhile either lives or is named. That none begins *afterwards* is the application's and the layer's |
-//! | S35 | here, with tenants as subjects; tenants with stores of their own are apart anyway |
-//! | S21 | holds by construction: renewal is one `replace` of the same record. The layer's part of it is tried with [`Faulty`](super::Faulty) |
-//! | S23, S39, S42, S46, S48, S52 | with the layer: they need tickets, a clock, events or a sweeping task |
-//! | S24, S25 | by construction, a renewal moves nothing; stores on a cluster try it all the same |
-//! | S45 | with each store: only it can plant bytes that do not decode |
+//! | S1–S20, S22 | on the store; S11, S13 and S14 by load, change and replace, as the layer does it |
+//! | S26–S38, S40, S41, S43, S44, S51, S53–S55 | on the store; S53 through the layer as L4 |
+//! | S21, S23, S24, S42, S48, S52 | through the layer |
+//! | S21 | watched through the index of subjects. Without one it can only be said that there is always a session: nobody knows the id of a new one before its request is answered |
+//! | S31 | on the store: what was there before is ended, and a session that begins meanwhile either lives or is named. That none begins *afterwards* is the application's and the layer's |
+//! | S35 | on the store, with tenants as subjects; tenants with stores of their own are apart anyway |
+//! | S24, S25 | a renewal moves nothing: it is one `replace` of the same record. S24 renews many sessions all the same, so that they live in different places of a cluster |
+//! | S39 | with the sweeping task, which comes with a later release |
+//! | S45, S46 | with each store: only it can plant bytes that do not decode, or that an older version wrote. What the layer makes of [`Undecodable`](crate::StoreErrorKind::Undecodable) is the same for all |
 //! | S47 | by type: an [`Id`](crate::Id) is sixteen bytes that are not all zero |
 //! | S49, S50 | with stores of two tiers |
 //!
-//! The suite's own cases: K1 no lost update among many writers; K2 touch against write; K3 a taken
-//! id evicts nobody; K4 who counts towards a limit; K5 an expired id is free; K6 pages are in
-//! order; K7 deadlines at the end of time; K8 one id, many creators; K9 the ends of time;
-//! K10 to K12 a session in place of another.
+//! The suite's own cases on the store: K1 no lost update among many writers; K2 touch against
+//! write; K3 a taken id evicts nobody; K4 who counts towards a limit; K5 an expired id is free; K6
+//! pages are in order; K7 deadlines at the end of time; K8 one id, many creators; K9 the ends of
+//! time; K10 to K12 a session in place of another.
+//!
+//! And through the layer: L1 no lost update among many requests; L2 a logout wins; L3 a ticket is
+//! not replayed; L4 a request that is dropped half way; L5 a limit on logins.
 
+mod app;
 mod cases;
 mod crowd;
 mod history;

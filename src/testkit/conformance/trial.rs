@@ -103,7 +103,11 @@ impl Trial {
     pub(super) async fn keep(&self, record: Record<Sample>) -> Id {
         let (id, now) = (fresh_id(), record.meta.created);
         let created = self.create(id, record, Admission::OPEN, now).await;
-        assert_eq!(created, Created::Done { evicted: Vec::new() }, "create under a fresh id");
+        assert_eq!(
+            created,
+            Created::Done { evicted: Vec::new(), replaced: false },
+            "create under a fresh id"
+        );
         id
     }
 

@@ -114,7 +114,7 @@ impl State {
         now: Timestamp,
     ) -> Created {
         match self.shelf.create(id, record, Admission { limit: None, ..admission }, now) {
-            Created::Done { .. } => Created::Done { evicted },
+            Created::Done { replaced, .. } => Created::Done { evicted, replaced },
             other => other,
         }
     }
@@ -128,8 +128,8 @@ impl State {
         now: Timestamp,
     ) -> Created {
         match self.shelf.create(id, record, admission, now) {
-            Created::Done { .. } if flaw == Flaw::EvictsSilently => {
-                Created::Done { evicted: Vec::new() }
+            Created::Done { replaced, .. } if flaw == Flaw::EvictsSilently => {
+                Created::Done { evicted: Vec::new(), replaced }
             }
             other => other,
         }

@@ -31,21 +31,36 @@ async fn in_place_of_another(trial: Trial) {
     }
     let heirs = together((0..4).map(|_| {
         let (trial, ann) = (trial.clone(), ann.clone());
-        async move { begin(&trial, &ann, Admission::OPEN.in_place_of(last)).await }
+        async move { try_begin(&trial, &ann, Admission::OPEN.in_place_of(last)).await }
     }))
     .await;
     assert!(!trial.is_live(last, now).await, "replaced four times at once, and alive");
-    for id in heirs {
+    let told = heirs.iter().filter(|(_, replaced)| *replaced).count();
+    assert_eq!(told, 1, "so many were told that they replaced it");
+    for (id, _) in heirs {
         assert!(trial.is_live(id, now).await, "one of four in place of the same session");
     }
 }
 
-/// Begins a session of the subject: done, and nobody evicted.
+/// Begins a session of the subject: done, nobody evicted, and told whether it replaced a live one.
 async fn begin(trial: &Trial, subject: &str, admission: Admission) -> Id {
+    let replaced = match admission.replacing {
+        Some(old) => trial.is_live(old, trial.at(1)).await,
+        None => false,
+    };
+    let (id, told) = try_begin(trial, subject, admission).await;
+    assert_eq!(told, replaced, "what create says of the session that it replaced");
+    id
+}
+
+/// The same, answering what it was told of the session that it replaced.
+async fn try_begin(trial: &Trial, subject: &str, admission: Admission) -> (Id, bool) {
     let id = fresh_id();
     let created = trial.create(id, trial.record_of(subject), admission, trial.at(1)).await;
-    assert_eq!(created, Created::Done { evicted: Vec::new() }, "create under {admission:?}");
-    id
+    match created {
+        Created::Done { evicted, replaced } if evicted.is_empty() => (id, replaced),
+        other => panic!("create under {admission:?}: {other:?}"),
+    }
 }
 
 async fn refused_ends_nothing(trial: Trial) {
@@ -79,6 +94,10 @@ async fn not_counted(trial: Trial) {
     let (id, limit) = (fresh_id(), Limit::evict_oldest(1));
     let admission = Admission::OPEN.limited(limit).in_place_of(current);
     let created = trial.create(id, trial.record_of(&ann), admission, now).await;
-    assert_eq!(created, Created::Done { evicted: vec![older] }, "only the evicted are named");
+    assert_eq!(
+        created,
+        Created::Done { evicted: vec![older], replaced: true },
+        "only the evicted are named"
+    );
     assert!(trial.is_live(id, now).await, "the new session");
 }

@@ -29,7 +29,7 @@ async fn limits_hold(trial: Trial) {
         let refused = outcomes.iter().filter(|(_, created)| *created == Created::Limit).count();
         assert_eq!(refused, 2 * LIMIT, "refused under `deny`");
         for (id, created) in outcomes {
-            let done = created == Created::Done { evicted: Vec::new() };
+            let done = created == Created::Done { evicted: Vec::new(), replaced: false };
             assert_eq!(trial.is_live(id, trial.start).await, done, "live if done, under `deny`");
         }
 
@@ -38,8 +38,12 @@ async fn limits_hold(trial: Trial) {
         let mut evicted = Vec::new();
         for (_, created) in &outcomes {
             match created {
-                Created::Done { evicted: some } => evicted.extend(some),
-                other => assert_eq!(other, &Created::Done { evicted: vec![] }, "under `evict`"),
+                Created::Done { evicted: some, replaced: false } => evicted.extend(some),
+                other => assert_eq!(
+                    other,
+                    &Created::Done { evicted: vec![], replaced: false },
+                    "under `evict`"
+                ),
             }
         }
         let ended: BTreeSet<Id> = evicted.iter().copied().collect();
@@ -115,11 +119,15 @@ async fn who_counts(trial: Trial) {
     let (_, created) = begin(11, Limit::deny(4)).await;
     assert_eq!(created, Created::Limit, "four of four");
     let (fifth, created) = begin(12, Limit::deny(5)).await;
-    assert_eq!(created, Created::Done { evicted: Vec::new() }, "four of five");
+    assert_eq!(created, Created::Done { evicted: Vec::new(), replaced: false }, "four of five");
     let (sixth, created) = begin(13, Limit::evict_oldest(5)).await;
-    assert_eq!(created, Created::Done { evicted: vec![ids[0]] }, "the oldest makes room");
+    assert_eq!(
+        created,
+        Created::Done { evicted: vec![ids[0]], replaced: false },
+        "the oldest makes room"
+    );
     let (last, created) = begin(14, Limit::evict_oldest(3)).await;
-    let Created::Done { mut evicted } = created else {
+    let Created::Done { mut evicted, .. } = created else {
         fail(&format!("a lower limit answered {created:?}"))
     };
     evicted.sort_unstable();
@@ -133,15 +141,23 @@ async fn who_counts(trial: Trial) {
     // By then all of them but a new one have expired.
     let (now, limit) = (trial.at(100), Limit::deny(2));
     let (_, created) = begin(100, limit).await;
-    assert_eq!(created, Created::Done { evicted: Vec::new() }, "expired sessions do not count");
+    assert_eq!(
+        created,
+        Created::Done { evicted: Vec::new(), replaced: false },
+        "expired sessions do not count"
+    );
     let (_, created) = begin(100, limit).await;
-    assert_eq!(created, Created::Done { evicted: Vec::new() }, "one live session of two");
+    assert_eq!(
+        created,
+        Created::Done { evicted: Vec::new(), replaced: false },
+        "one live session of two"
+    );
     assert_eq!(begin(100, limit).await.1, Created::Limit, "two live sessions of two");
     for _ in 0..3 {
         let created = trial
             .create(fresh_id(), Trial::record_from(now), Admission::OPEN.limited(limit), now)
             .await;
-        let done = Created::Done { evicted: Vec::new() };
+        let done = Created::Done { evicted: Vec::new(), replaced: false };
         assert_eq!(created, done, "sessions of nobody are not limited");
     }
 }

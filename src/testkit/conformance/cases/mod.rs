@@ -11,6 +11,7 @@ mod counting;
 mod dropping;
 mod histories;
 mod indexing;
+mod layer;
 mod limiting;
 mod paging;
 mod payload;
@@ -34,8 +35,7 @@ pub fn cases() -> &'static [Case] {
     &CASES
 }
 
-/// Cases of the layer join as one more room: [`Faulty`](crate::testkit::Faulty) in front of
-/// `trial.store` is a store that can be given to a layer.
+/// The store by itself, and then under the protocol.
 const ROOMS: &[&[Case]] = &[
     reading::CASES,
     writing::CASES,
@@ -53,6 +53,15 @@ const ROOMS: &[&[Case]] = &[
     dropping::CASES,
     histories::CASES,
     timing::CASES,
+    layer::replacing::CASES,
+    layer::renewing::CASES,
+    layer::touching::CASES,
+    layer::failing::CASES,
+    layer::telling::CASES,
+    layer::counting::CASES,
+    layer::ending::CASES,
+    layer::dropping::CASES,
+    layer::limiting::CASES,
 ];
 
 /// A case from its id, its name and the `async fn` that tries it.

@@ -150,7 +150,11 @@ async fn expired_ids_are_free(trial: Trial) {
     next.meta.subject = Some(heir.as_str().into());
     next.data.user = "bob".to_owned();
     let created = trial.create(id, next, Admission::OPEN, now).await;
-    assert_eq!(created, Created::Done { evicted: Vec::new() }, "create over an expired record");
+    assert_eq!(
+        created,
+        Created::Done { evicted: Vec::new(), replaced: false },
+        "create over an expired record"
+    );
     assert_eq!(trial.find(id, now).await.data.user, "bob", "the data of the new record");
     if trial.index().is_some() {
         trial.expect_ids(&subject, &[], now, "the old subject").await;

@@ -55,7 +55,12 @@ async fn session_of(trial: &Trial, subject: &str) -> Option<Id> {
     let id = fresh_id();
     let record = Arc::new(trial.record_of(subject));
     if let Ok(created) = trial.store.create(id, record, Admission::OPEN, trial.start).await {
-        assert_eq!(created, Created::Done { evicted: Vec::new() }, "{}", brief(subject));
+        assert_eq!(
+            created,
+            Created::Done { evicted: Vec::new(), replaced: false },
+            "{}",
+            brief(subject)
+        );
         return Some(id);
     }
     let forgivable = subject.contains('\0') || subject.len() > 255;

@@ -73,5 +73,9 @@ async fn ends_of_time(trial: Trial) {
     assert_eq!(trial.touch(id, last).await, Saved::Gone, "touch at the last moment");
     assert!(!trial.is_live(id, last).await, "load at the last moment");
     let created = trial.create(fresh_id(), trial.record(), Admission::OPEN, first).await;
-    assert_eq!(created, Created::Done { evicted: Vec::new() }, "create at the first moment");
+    assert_eq!(
+        created,
+        Created::Done { evicted: Vec::new(), replaced: false },
+        "create at the first moment"
+    );
 }

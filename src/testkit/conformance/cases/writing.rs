@@ -89,7 +89,11 @@ async fn delete_races_replace(trial: Trial) {
             trial.expect_ids(&subject, &[], now, "no entry is left").await;
         }
         let created = trial.create(id, trial.record(), Admission::OPEN, now).await;
-        assert_eq!(created, Created::Done { evicted: Vec::new() }, "no remnant is in the way");
+        assert_eq!(
+            created,
+            Created::Done { evicted: Vec::new(), replaced: false },
+            "no remnant is in the way"
+        );
     }
 }
 

@@ -143,9 +143,9 @@ impl fmt::Display for Short {
 
 fn in_order(created: Created) -> Created {
     match created {
-        Created::Done { mut evicted } => {
+        Created::Done { mut evicted, replaced } => {
             evicted.sort_unstable();
-            Created::Done { evicted }
+            Created::Done { evicted, replaced }
         }
         other => other,
     }

@@ -68,7 +68,7 @@ mod tests {
     }
 
     fn create(record: &Record<Sample>, id: Id, began: u64, ended: u64) -> Entry {
-        let outcome = Outcome::Created(Created::Done { evicted: Vec::new() });
+        let outcome = Outcome::Created(Created::Done { evicted: Vec::new(), replaced: false });
         let call = Call::Create(id, record.clone().into(), Admission::OPEN);
         Entry { call, outcome, began, ended }
     }
