@@ -5,13 +5,13 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use crate::clock::Timestamp;
-use crate::codec::{Opened, Signed, Ticket};
+use crate::codec::{Opened, Signed, TICKET_LEN, Ticket};
 use crate::error::{Error, StoreError, StoreErrorKind};
 use crate::event::{Event, Rejection};
 use crate::plan::{Standing, due, standing};
 use crate::record::{Record, SessionData};
 use crate::refusal::Refusal;
-use crate::session::{Base, Live, Status, Unread};
+use crate::session::{Base, Live, Status, Unread, Unverified};
 use crate::shared::Shared;
 use crate::transport::Candidates;
 use crate::wait::Timed;
@@ -146,26 +146,40 @@ impl<T: SessionData> Shared<T> {
         Base::Without { status, via: Some(presented.via), clear: clearable }
     }
 
-    /// Copies a lazy request's candidates, unverified.
+    /// Copies a lazy request's candidates, unverified. What has not even the length of a ticket is
+    /// rejected at once.
     pub(crate) fn unread(&self, headers: &HeaderMap) -> Base<T> {
-        let mut values = Vec::new();
+        let (mut one, mut several, mut rejection) = (None, Vec::new(), None);
         for (via, bound) in (0..).zip(&self.transports) {
             let mut found = Candidates::new();
             bound.transport.find(headers, &mut found);
-            values.extend(found.as_slice().iter().map(|value| (via, Box::from(*value))));
+            for value in found.as_slice() {
+                match (<[u8; TICKET_LEN]>::try_from(*value), one) {
+                    (Err(_), _) => rejection = Some(Rejection::Malformed),
+                    (Ok(text), None) => one = Some((via, text)),
+                    (Ok(text), Some(first)) => {
+                        if several.is_empty() {
+                            several.push(first);
+                        }
+                        several.push((via, text));
+                    }
+                }
+            }
         }
-        if values.is_empty() {
-            return Base::without(Status::NoTicket);
-        }
-        Base::Unread(Unread { values, clearable: is_clearable(headers) })
+        let candidates = match one {
+            None => return self.without(rejection),
+            Some(one) if several.is_empty() => Unverified::One(one),
+            Some(_) => Unverified::Several(several.into()),
+        };
+        Base::Unread(Unread { candidates, clearable: is_clearable(headers) })
     }
 
     /// Verifies a lazy request's candidates and loads its session.
     pub(crate) async fn load_unread(&self, unread: Unread) -> Result<Base<T>, Error> {
         let mut rejection = None;
         for (via, bound) in (0..).zip(&self.transports) {
-            let values = unread.values.iter().filter(|(of, _)| *of == via);
-            match choose(&bound.codec, values.map(|(_, value)| &**value)) {
+            let values = unread.candidates.as_slice().iter().filter(|(of, _)| *of == via);
+            match choose(&bound.codec, values.map(|(_, text)| text.as_slice())) {
                 Seen::Nothing => {}
                 Seen::Rejected(reason) => rejection = rejection.or(Some(reason)),
                 Seen::Ticket(presented) => {

@@ -1,5 +1,17 @@
 //! The session under axum, tonic and plain services: extractors, guards, layers side by side.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::unwrap_in_result,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::clone_on_ref_ptr,
+    clippy::str_to_string,
+    clippy::missing_panics_doc,
+    reason = "a test fails by panicking"
+)]
+
 mod support;
 
 use std::sync::Arc;
@@ -300,9 +312,11 @@ async fn tonic_requests_give_their_session_or_a_status() {
             *request.extensions_mut() = parts.extensions;
             let session = request.session::<Member>().await.unwrap();
             assert_eq!(session.status(), Status::NoTicket);
-            seen.lock().unwrap().push(request.active::<Member>().await.unwrap_err().code());
+            let none = request.active::<Member>().await.unwrap_err().code();
+            seen.lock().unwrap().push(none);
             session.create(Member::named("alice")).unwrap();
-            seen.lock().unwrap().push(request.active::<Admin>().await.unwrap_err().code());
+            let no_layer = request.active::<Admin>().await.unwrap_err().code();
+            seen.lock().unwrap().push(no_layer);
             assert_eq!(request.active::<Member>().await.unwrap().name, "alice");
             Ok::<_, std::convert::Infallible>(Response::new(tonic::body::Body::empty()))
         }

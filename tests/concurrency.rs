@@ -1,6 +1,18 @@
 //! Many requests on one session at once: no update is lost, nothing comes back, nobody gets
 //! somebody else's session.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::unwrap_in_result,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::clone_on_ref_ptr,
+    clippy::str_to_string,
+    clippy::missing_panics_doc,
+    reason = "a test fails by panicking"
+)]
+
 mod support;
 
 use std::sync::Arc;

@@ -1,6 +1,18 @@
 //! A store that fails, hangs or answers nonsense: the request fails closed, in time, and nothing
 //! is overwritten, leaked or logged that should not be.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::unwrap_in_result,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::clone_on_ref_ptr,
+    clippy::str_to_string,
+    clippy::missing_panics_doc,
+    reason = "a test fails by panicking"
+)]
+
 mod support;
 
 use std::time::Duration;
@@ -276,9 +288,8 @@ fn handles_layers_and_futures_are_send_sync_clone_and_debug() {
 /// Begins a commit and gives it up before the store has answered, as a timeout does.
 async fn give_up_commit(session: &Session<Member>) {
     let mut commit = Box::pin(session.commit());
-    let polled = std::future::poll_fn(|cx| {
-        std::task::Poll::Ready(std::future::Future::poll(commit.as_mut(), cx).is_ready())
-    });
+    let polled =
+        std::future::poll_fn(|cx| std::task::Poll::Ready(commit.as_mut().poll(cx).is_ready()));
     assert!(!polled.await, "under way");
 }
 

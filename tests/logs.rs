@@ -1,5 +1,17 @@
 //! What is logged, and what never is. One test, because lines are limited per process.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::unwrap_in_result,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::clone_on_ref_ptr,
+    clippy::str_to_string,
+    clippy::missing_panics_doc,
+    reason = "a test fails by panicking"
+)]
+
 mod support;
 
 use std::io::Write;

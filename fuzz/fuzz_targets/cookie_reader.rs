@@ -21,10 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
     Cookie::named("sid").find(&headers, &mut found);
     for value in found.as_slice() {
         assert!(
-            headers
-                .get_all(COOKIE)
-                .iter()
-                .any(|line| is_behind_our_name(line.as_bytes(), value)),
+            headers.get_all(COOKIE).iter().any(|line| is_behind_our_name(line.as_bytes(), value)),
             "not a value of ours: {value:?}"
         );
     }
@@ -39,9 +36,7 @@ fn is_behind_our_name(line: &[u8], value: &[u8]) -> bool {
     if value.is_empty() || end > line.len() {
         return false;
     }
-    let before = line[..start]
-        .strip_suffix(b"sid=")
-        .map(<[u8]>::trim_ascii_end);
+    let before = line[..start].strip_suffix(b"sid=").map(<[u8]>::trim_ascii_end);
     let starts_a_pair = before.is_some_and(|before| before.is_empty() || before.ends_with(b";"));
     starts_a_pair && !value.contains(&b';') && matches!(line.get(end), None | Some(b';'))
 }

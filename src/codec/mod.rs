@@ -5,6 +5,9 @@ mod signed;
 pub(crate) use self::signed::Signed;
 use crate::id::Id;
 
+/// The length of a ticket in characters.
+pub(crate) const TICKET_LEN: usize = 48;
+
 /// What a verified ticket says: which session, and which generation of its ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::edits::Edits;
 use crate::clock::Timestamp;
-use crate::codec::Ticket;
+use crate::codec::{TICKET_LEN, Ticket};
 use crate::event::Rejection;
 use crate::id::Id;
 use crate::plan::{Came, Due};
@@ -208,12 +208,31 @@ impl<T> Clone for Live<T> {
     }
 }
 
-/// Candidates of a lazy layer, copied out of the request.
+/// What a lazy request may have of tickets, copied out of its headers unverified.
 #[derive(Clone)]
 pub(crate) struct Unread {
-    pub(crate) values: Vec<(u8, Box<[u8]>)>,
+    pub(crate) candidates: Unverified,
     /// Whether the client may be told to forget a dead ticket.
     pub(crate) clearable: bool,
+}
+
+/// Candidates of the length of a ticket, each with the transport that brought it. One is the rule
+/// and costs no allocation.
+#[derive(Clone)]
+pub(crate) enum Unverified {
+    One(Candidate),
+    Several(Box<[Candidate]>),
+}
+
+pub(crate) type Candidate = (u8, [u8; TICKET_LEN]);
+
+impl Unverified {
+    pub(crate) fn as_slice(&self) -> &[Candidate] {
+        match self {
+            Self::One(candidate) => std::slice::from_ref(candidate),
+            Self::Several(candidates) => candidates,
+        }
+    }
 }
 
 impl<T> State<T> {

@@ -1,6 +1,12 @@
 //! A visitor with a cookie jar in front of a service, no sockets involved.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::clone_on_ref_ptr,
+    reason = "a test fails by panicking"
+)]
 
 use std::convert::Infallible;
 use std::future::Future;

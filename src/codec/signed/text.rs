@@ -72,7 +72,7 @@ fn unpack(bytes: [u8; 6]) -> [u8; 8] {
     six.to_be_bytes()
 }
 
-pub(super) const TEXT_LEN: usize = 48;
+pub(super) const TEXT_LEN: usize = crate::codec::TICKET_LEN;
 pub(super) const BYTES_LEN: usize = 36;
 
 #[cfg(test)]

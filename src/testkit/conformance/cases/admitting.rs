@@ -57,10 +57,12 @@ async fn begin(trial: &Trial, subject: &str, admission: Admission) -> Id {
 async fn try_begin(trial: &Trial, subject: &str, admission: Admission) -> (Id, bool) {
     let id = fresh_id();
     let created = trial.create(id, trial.record_of(subject), admission, trial.at(1)).await;
-    match created {
-        Created::Done { evicted, replaced } if evicted.is_empty() => (id, replaced),
-        other => panic!("create under {admission:?}: {other:?}"),
-    }
+    let told = match &created {
+        Created::Done { evicted, replaced } if evicted.is_empty() => Some(*replaced),
+        _ => None,
+    };
+    assert!(told.is_some(), "create under {admission:?}: {created:?}");
+    (id, told.unwrap_or_default())
 }
 
 async fn refused_ends_nothing(trial: Trial) {

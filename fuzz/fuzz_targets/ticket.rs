@@ -1,0 +1,71 @@
+//! Whatever stands where a ticket belongs: no panic, and no session for what we did not issue.
+//!
+//! `cargo fuzz run ticket`
+
+#![no_main]
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::pin::pin;
+use std::sync::LazyLock;
+use std::task::{Context, Poll, Waker};
+
+use http::header::{COOKIE, SET_COOKIE};
+use http::{HeaderValue, Request, Response};
+use libfuzzer_sys::fuzz_target;
+use sessile::store::MemoryStore;
+use sessile::{Key, Session, SessionLayer, Values};
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// Logs in when asked to, and answers whether there is a session.
+#[derive(Clone)]
+struct Handler;
+
+impl Service<Request<bool>> for Handler {
+    type Response = Response<String>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<String>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<bool>) -> Self::Future {
+        let session = Session::<Values>::of(&request).expect("a session in the extensions");
+        if *request.body() {
+            session.create(Values::default()).expect("a new session");
+        }
+        ready(Ok(Response::new(session.get().is_some().to_string())))
+    }
+}
+
+static LAYER: LazyLock<SessionLayer<Values>> =
+    LazyLock::new(|| SessionLayer::new(MemoryStore::new(), Key::generate()));
+
+/// `__Host-sid=` and a ticket that the layer issued.
+static VALID: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let response = ask(Request::new(true));
+    let line = response.headers()[SET_COOKIE].as_bytes();
+    line.split(|byte| *byte == b';').next().expect("a cookie").to_vec()
+});
+
+fn ask(request: Request<bool>) -> Response<String> {
+    let mut response = pin!(LAYER.layer(Handler).call(request));
+    match response.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(response)) => response,
+        Poll::Ready(Err(never)) => match never {},
+        Poll::Pending => panic!("a store in memory answers at once"),
+    }
+}
+
+fuzz_target!(|data: &[u8]| {
+    let mut line = b"__Host-sid=".to_vec();
+    line.extend_from_slice(data);
+    let Ok(value) = HeaderValue::from_bytes(&line) else { return };
+    let mut request = Request::new(false);
+    request.headers_mut().insert(COOKIE, value);
+    let answer = ask(request);
+    let ours = line.split(|byte| *byte == b';').any(|pair| pair.trim_ascii_start() == *VALID);
+    assert!(ours || answer.body() == "false", "a session for a ticket that was never issued");
+});
