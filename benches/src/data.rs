@@ -16,11 +16,7 @@ pub struct Member {
 impl Member {
     /// Somebody who has just logged in.
     pub fn sample() -> Self {
-        Self {
-            user_id: 42,
-            name: "Grace Hopper".to_owned(),
-            roles: vec!["admin".to_owned(), "editor".to_owned()],
-        }
+        Self { user_id: 42, name: "Grace Hopper".to_owned(), roles: vec!["admin".to_owned()] }
     }
 }
 

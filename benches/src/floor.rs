@@ -7,9 +7,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use dashmap::DashMap;
+use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
@@ -120,17 +119,15 @@ where
 }
 
 fn token(headers: &HeaderMap) -> Option<&[u8]> {
-    headers.get_all(COOKIE).iter().find_map(|value| {
-        let mut rest = value.as_bytes();
-        loop {
-            rest = rest.trim_ascii_start();
-            let end = memchr(b';', rest);
-            if let Some(value) = rest.strip_prefix(NAME) {
-                return Some(&value[..end.map_or(value.len(), |end| end - NAME.len())]);
-            }
-            rest = &rest[end? + 1..];
+    let mut rest = headers.get(COOKIE)?.as_bytes();
+    loop {
+        rest = rest.trim_ascii_start();
+        let end = memchr(b';', rest);
+        if let Some(value) = rest.strip_prefix(NAME) {
+            return Some(&value[..end.map_or(value.len(), |end| end - NAME.len())]);
         }
-    })
+        rest = &rest[end? + 1..];
+    }
 }
 
 impl Shared {
@@ -142,7 +139,8 @@ impl Shared {
 
     fn open(&self, token: &[u8]) -> Option<u128> {
         let mut ticket = [0; TICKET];
-        let length = BASE64_URL_SAFE_NO_PAD.decode_slice(token, &mut ticket).ok()?;
+        let token: &[u8; TOKEN] = token.try_into().ok()?;
+        let length = BASE64URL_NOPAD.decode_mut(token, &mut ticket).ok()?;
         let (id, tag) = ticket.split_first_chunk::<ID>()?;
         let genuine = length == TICKET && bool::from(self.tag(id).ct_eq(tag));
         genuine.then_some(u128::from_ne_bytes(*id))
@@ -153,7 +151,7 @@ impl Shared {
         ticket[..ID].copy_from_slice(&id);
         ticket[ID..].copy_from_slice(&self.tag(&id));
         let mut token = [0; TOKEN];
-        BASE64_URL_SAFE_NO_PAD.encode_slice(ticket, &mut token).expect("exactly as long");
+        BASE64URL_NOPAD.encode_mut(&ticket, &mut token);
         let attributes = b"; Path=/; Secure; HttpOnly; SameSite=Lax";
         let mut cookie = Vec::with_capacity(NAME.len() + TOKEN + attributes.len());
         cookie.extend_from_slice(NAME);

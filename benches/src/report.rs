@@ -63,9 +63,9 @@ pub struct Measured<T> {
 const CRATES: [&str; 13] = [
     "axum",
     "axum_session",
-    "base64",
     "cookie",
     "dashmap",
+    "data-encoding",
     "hmac",
     "http",
     "serde_json",

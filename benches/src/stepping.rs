@@ -16,7 +16,7 @@ mod imp {
     use std::os::unix::process::CommandExt as _;
     use std::process::Command;
 
-    use nix::sched::{CpuSet, sched_setaffinity};
+    use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
     use nix::sys::personality::{self, Persona};
     use nix::sys::ptrace::{self, Options};
     use nix::sys::signal::{Signal, raise};
@@ -49,7 +49,9 @@ mod imp {
         }
         let mut child = command.spawn()?;
         let main = Pid::from_raw(child.id() as i32);
+        let processors = sched_getaffinity(Pid::from_raw(0))?;
         let counted = follow(main);
+        sched_setaffinity(Pid::from_raw(0), &processors)?;
         child.kill()?;
         // All its threads must be reaped, the first one comes last.
         while !matches!(next()?, WaitStatus::Signaled(thread, ..) if thread == main) {}

@@ -209,13 +209,10 @@ impl<T: SessionData> Session<T> {
 
     /// The state, for editing it.
     fn open(&self) -> Result<MutexGuard<'_, State<T>>, Error> {
-        let state = self.touch();
-        if state.closed || self.0.is_closed() {
-            drop(state);
+        self.0.open().ok_or_else(|| {
             log::edit_after_close(type_name::<T>());
-            return Err(Error::new(ErrorKind::Closed));
-        }
-        Ok(state)
+            Error::new(ErrorKind::Closed)
+        })
     }
 }
 

@@ -50,14 +50,16 @@ impl Status {
 /// One request's session: shared by the handler's handles and the response future.
 pub(crate) struct Inner<T> {
     pub(crate) shared: Arc<Shared<T>>,
-    /// [`TOUCHED`], [`DUE`] and [`CLOSED`]: a request that never looked at its session, and whose
-    /// session wants nothing, is answered without taking the lock.
+    /// [`TOUCHED`], [`EDITED`], [`DUE`] and [`CLOSED`]: a request that did not edit its session, and
+    /// whose session wants nothing, is answered without taking the lock.
     marks: AtomicU8,
     state: Mutex<State<T>>,
 }
 
 /// The handler has looked at the session.
 const TOUCHED: u8 = 1;
+/// The handler has edited the session, or was about to.
+const EDITED: u8 = 8;
 /// Something is to be done for the session even if nobody touches it.
 const DUE: u8 = 2;
 /// The response head is ready.
@@ -67,14 +69,8 @@ impl<T> Inner<T> {
     #[inline(always)] // built in place, in the allocation
     pub(crate) fn new(shared: Arc<Shared<T>>, base: Base<T>) -> Arc<Self> {
         let marks = AtomicU8::new(if base.is_due() { DUE } else { 0 });
-        let state = State {
-            base,
-            edits: Edits::None,
-            owed: Owed::Nothing,
-            renew: false,
-            given_up: false,
-            closed: false,
-        };
+        let state =
+            State { base, edits: Edits::None, owed: Owed::Nothing, renew: false, given_up: false };
         Arc::new(Self { shared, marks, state: Mutex::new(state) })
     }
 
@@ -96,26 +92,29 @@ impl<T> Inner<T> {
         self.state()
     }
 
+    /// The state, for editing it; `None` if the response head is ready and edits come too late.
+    pub(crate) fn open(&self) -> Option<MutexGuard<'_, State<T>>> {
+        self.marks.fetch_or(TOUCHED | EDITED, Ordering::AcqRel);
+        let state = self.state();
+        (self.marks.load(Ordering::Acquire) & CLOSED == 0).then_some(state)
+    }
+
     pub(crate) fn was_touched(&self) -> bool {
         self.marks.load(Ordering::Acquire) & TOUCHED != 0
     }
 
-    /// Whether the response head is ready and edits come too late.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.marks.load(Ordering::Acquire) & CLOSED != 0
-    }
-
     /// Closes the handle because the response head is ready, and says what is left to do.
     ///
-    /// Whoever edits marks the session as touched, takes the lock, and looks whether it is closed:
+    /// Whoever edits marks the session as edited, takes the lock, and looks whether it is closed:
     /// either this sees the mark and takes the lock too, or they see that it is closed.
     #[inline]
     pub(crate) fn close(&self) -> Left {
         let before = self.marks.fetch_or(CLOSED, Ordering::AcqRel);
-        if before & (TOUCHED | DUE) == 0 {
-            return Left::Nothing;
+        match before {
+            0 => Left::Nothing,
+            TOUCHED => Left::Caches,
+            _ => self.state().left(),
         }
-        self.state().close()
     }
 
     /// The state, for a few instructions at a time: never across user code or an await. A panic
@@ -141,8 +140,6 @@ pub(crate) struct State<T> {
     pub(crate) renew: bool,
     /// An earlier commit was dropped before the store answered; nobody knows what was written.
     pub(crate) given_up: bool,
-    /// The last edits have been taken; set under the lock.
-    pub(crate) closed: bool,
 }
 
 /// What the response must say of the client's ticket, decided by a commit.
@@ -283,9 +280,8 @@ impl<T> State<T> {
         }
     }
 
-    /// What is left to do for a session that was touched or has something due.
-    fn close(&mut self) -> Left {
-        self.closed = true;
+    /// What is left to do for a session that was edited or has something due.
+    fn left(&self) -> Left {
         let asked = self.renew
             || self.given_up
             || !matches!((&self.edits, self.owed), (Edits::None, Owed::Nothing));
