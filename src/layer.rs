@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use tower_layer::Layer;
 
 use crate::clock::{Clock, SystemClock};
-use crate::codec::Signed;
+use crate::codec::{Signed, TICKET_LEN};
 use crate::error::ConfigError;
 use crate::event::Observer;
 use crate::expiry::Expiry;
@@ -242,6 +243,13 @@ impl<T: SessionData> SessionLayer<T> {
     fn bind(&self, transport: impl Transport) -> Result<Bound, ConfigError> {
         transport.check()?;
         let codec = Signed::new(&self.keys, transport.purpose());
+        let ticket = "A".repeat(TICKET_LEN);
+        if transport.attach(&mut HeaderMap::new(), &ticket, Some(Duration::MAX)).is_err() {
+            return Err(ConfigError::new(format!(
+                "a ticket of {TICKET_LEN} characters does not fit `{}`: give it a shorter name",
+                transport.purpose()
+            )));
+        }
         Ok(Bound { transport: Arc::new(transport), codec: Arc::new(codec) })
     }
 

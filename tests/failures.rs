@@ -260,6 +260,9 @@ async fn wrong_settings_fail_at_construction_and_name_the_remedy() {
     for (remedy, error) in errors {
         assert!(error.to_string().contains(remedy), "{error}");
     }
+    let endless = sessile::transport::Cookie::host("s".repeat(4_050));
+    let error = layer().try_transport(endless).unwrap_err().to_string();
+    assert!(error.contains("shorter name"), "r22: {error}");
 }
 
 #[test]

@@ -1,0 +1,288 @@
+//! Carrying out the plan: one atomic write, done again on newer data if somebody else came first.
+//!
+//! A commit is a named state machine rather than an `async fn`, so that a store that answers at
+//! once costs no box. Every step owns what it works on and hands it to the next.
+
+mod birth;
+mod rewrite;
+
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use self::birth::Birth;
+use self::rewrite::{Rewrite, due_now, settle};
+use crate::clock::{Sleep, Timestamp};
+use crate::codec::Ticket;
+use crate::error::{Error, ErrorKind, StoreError};
+use crate::event::{EndReason, Event};
+use crate::id::Id;
+use crate::plan::{Came, Due, Intent, Outcome, Reply, Write, plan};
+use crate::record::{Record, SessionData};
+use crate::session::{Base, Edits, Inner, Live, Owed, Status};
+use crate::store::{Created, Saved, StoreAnswer};
+use crate::wait::Timed;
+
+/// A commit under way.
+pub(crate) struct Commit<T> {
+    session: Arc<Inner<T>>,
+    outcome: Outcome,
+    step: Step<T>,
+    attempts: u32,
+}
+
+enum Step<T> {
+    Decide,
+    Touch(Timed<Saved>, Live<T>, Reply),
+    Replace(Timed<Saved>, Rewrite<T>),
+    Again(Rewrite<T>),
+    Pause(Sleep, Rewrite<T>),
+    Reload(Timed<Option<Arc<Record<T>>>>, Timestamp, Rewrite<T>),
+    Create(Timed<Created>, Birth<T>),
+    Delete(Timed<bool>, Death),
+    Done,
+}
+
+/// A session being ended.
+struct Death {
+    id: Id,
+    via: u8,
+    reason: EndReason,
+    now: Timestamp,
+}
+
+/// What the state says when a commit begins.
+struct Start<T> {
+    came: Came,
+    live: Option<Live<T>>,
+    other: Option<(Id, u8)>,
+    edits: Edits<T>,
+    renew: bool,
+    given_up: bool,
+}
+
+/// Polls an answer; while it is pending, puts the step back and waits.
+macro_rules! wait {
+    ($commit:ident, $cx:ident, $answer:ident, $step:expr) => {
+        match Pin::new(&mut $answer).poll($cx) {
+            Poll::Ready(value) => value,
+            Poll::Pending => {
+                $commit.step = $step;
+                return Poll::Pending;
+            }
+        }
+    };
+}
+
+impl<T: SessionData> Commit<T> {
+    pub(crate) const fn new(session: Arc<Inner<T>>, outcome: Outcome) -> Self {
+        Self { session, outcome, step: Step::Decide, attempts: 0 }
+    }
+
+    pub(crate) const fn session(&self) -> &Arc<Inner<T>> {
+        &self.session
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            self.step = match mem::replace(&mut self.step, Step::Done) {
+                Step::Decide => self.decide()?,
+                Step::Touch(mut answer, live, reply) => {
+                    let saved = wait!(self, cx, answer, Step::Touch(answer, live, reply));
+                    self.touched(saved, &live, reply)
+                }
+                Step::Replace(mut answer, rewrite) => {
+                    let saved = wait!(self, cx, answer, Step::Replace(answer, rewrite));
+                    self.replaced(saved, rewrite)?
+                }
+                Step::Pause(mut sleep, rewrite) => {
+                    wait!(self, cx, sleep, Step::Pause(sleep, rewrite));
+                    Step::Again(rewrite)
+                }
+                Step::Again(rewrite) => self.reload(rewrite)?,
+                Step::Reload(mut answer, now, rewrite) => {
+                    let loaded = wait!(self, cx, answer, Step::Reload(answer, now, rewrite));
+                    self.reloaded(loaded, now, rewrite)?
+                }
+                Step::Create(mut answer, birth) => {
+                    let created = wait!(self, cx, answer, Step::Create(answer, birth));
+                    self.created(created, birth)?
+                }
+                Step::Delete(mut answer, death) => {
+                    let deleted = wait!(self, cx, answer, Step::Delete(answer, death));
+                    self.deleted(deleted, &death)?
+                }
+                Step::Done => return Poll::Ready(Ok(())),
+            };
+        }
+    }
+
+    /// A wait for an answer that is not there at once.
+    fn timed<V>(&self, later: StoreAnswer<V>) -> Timed<V> {
+        Timed::new(later, &*self.session.shared.clock, self.session.shared.store_timeout)
+    }
+
+    /// Takes the edits, asks the plan, and starts the write.
+    fn decide(&mut self) -> Result<Step<T>, Error> {
+        let Start { came, live, other, mut edits, renew, given_up } = self.start();
+        if given_up && edits.intent() != Intent::Destroy {
+            return Err(Error::new(ErrorKind::Unknown));
+        }
+        let mut due = Due::NOTHING;
+        if let Some(live) = &live {
+            settle(live, &mut edits);
+            due = due_now(live, renew);
+        }
+        let (write, reply) = plan(came, edits.intent(), due, self.outcome);
+        match (write, live) {
+            (Write::Create, live) => {
+                let current = live.as_ref().map(|live| (live.id, live.via, EndReason::Replaced));
+                let reused = other.map(|(id, via)| (id, via, EndReason::Reused));
+                self.create(edits, current.or(reused))
+            }
+            (Write::Delete, Some(live)) => {
+                let Live { id, via, now, .. } = live;
+                self.delete(Death { id, via, reason: EndReason::Destroyed, now })
+            }
+            (Write::Delete, None) => other.map_or(Ok(Step::Done), |(id, via)| {
+                let now = self.session.shared.now();
+                self.delete(Death { id, via, reason: EndReason::Reused, now })
+            }),
+            (Write::Replace, Some(live)) => self.replace(live, edits, due, reply, renew),
+            (Write::Touch, Some(live)) => {
+                let touch = self.session.shared.store.touch(live.id, live.now);
+                Ok(match touch.now_or_later() {
+                    Ok(saved) => self.touched(saved, &live, reply),
+                    Err(later) => Step::Touch(self.timed(later), live, reply),
+                })
+            }
+            (_, live) => {
+                match live {
+                    Some(live) => self.answer(&live, live.record.meta.generation, reply),
+                    None if reply == Reply::Clear => self.clear(),
+                    None => {}
+                }
+                Ok(Step::Done)
+            }
+        }
+    }
+
+    fn start(&self) -> Start<T> {
+        let mut state = self.session.state();
+        let edits = mem::replace(&mut state.edits, Edits::None);
+        let renew = mem::replace(&mut state.renew, false);
+        let (live, other) = match &state.base {
+            Base::Live(live) => (Some(live.clone()), None),
+            Base::Reused { id, via } => (None, Some((*id, *via))),
+            Base::Without { .. } | Base::Unread(_) => (None, None),
+        };
+        Start { came: state.came(), live, other, edits, renew, given_up: state.given_up }
+    }
+
+    fn delete(&self, death: Death) -> Result<Step<T>, Error> {
+        let answer = self.session.shared.store.delete(death.id, death.now);
+        match answer.now_or_later() {
+            Ok(deleted) => self.deleted(deleted, &death),
+            Err(later) => Ok(Step::Delete(self.timed(later), death)),
+        }
+    }
+
+    fn deleted(&self, deleted: Result<bool, StoreError>, death: &Death) -> Result<Step<T>, Error> {
+        match deleted {
+            Ok(existed) => {
+                if existed {
+                    let Death { id, reason, .. } = *death;
+                    self.session.shared.tell(Event::Ended { id, reason });
+                }
+                let mut state = self.session.state();
+                state.base = Base::without(Status::Ended);
+                state.owed = Owed::Removal { via: death.via };
+                drop(state);
+                Ok(Step::Done)
+            }
+            Err(error) => self.failed("delete", error, true),
+        }
+    }
+
+    /// Reports a store's failure; housekeeping that fails is not the request's concern.
+    fn failed(
+        &self,
+        operation: &'static str,
+        error: StoreError,
+        essential: bool,
+    ) -> Result<Step<T>, Error> {
+        self.session.shared.store_failed(operation, &error);
+        if essential { Err(error.into()) } else { Ok(Step::Done) }
+    }
+
+    /// Notes a ticket to send.
+    fn answer(&self, live: &Live<T>, generation: u32, reply: Reply) {
+        if reply != Reply::Attach {
+            return;
+        }
+        let meta = &live.record.meta;
+        // Whole seconds, rounded up: the time since the login must not cost the client a second.
+        let seconds = |left: Duration| left.as_secs() + u64::from(left.subsec_nanos() > 0);
+        let left = || Duration::from_secs(seconds(meta.absolute.since(live.now)));
+        let max_age = meta.persistent.then(left);
+        let ticket = Ticket { id: live.id, generation };
+        self.session.state().owed = Owed::Ticket { via: live.via, ticket, max_age };
+    }
+
+    /// Notes that the dead ticket is to be cleared.
+    fn clear(&self) {
+        let mut state = self.session.state();
+        if let Base::Without { via: Some(via), clear, .. } = &mut state.base {
+            *clear = false;
+            state.owed = Owed::Removal { via: *via };
+        }
+    }
+
+    /// What was written is what the request now stands on, unless another commit of the same
+    /// handle has written since.
+    fn rebase(&self, live: Live<T>) {
+        let mut state = self.session.state();
+        if let Base::Live(base) = &mut state.base
+            && base.record.meta.version <= live.record.meta.version
+        {
+            let before = mem::replace(base, live);
+            drop(state);
+            drop(before);
+        }
+    }
+
+    /// The transport that presented a ticket, dead or alive; else the first.
+    fn presenter(&self) -> u8 {
+        match &self.session.state().base {
+            Base::Live(live) => live.via,
+            Base::Reused { via, .. } | Base::Without { via: Some(via), .. } => *via,
+            Base::Without { via: None, .. } | Base::Unread(_) => 0,
+        }
+    }
+}
+
+/// A commit that is dropped before the store has answered (`session.commit()` under a timeout)
+/// must not be forgotten: an end is tried again with the response, and of anything else nobody
+/// knows whether it happened, so the request fails.
+impl<T> Drop for Commit<T> {
+    fn drop(&mut self) {
+        let given_up = match &self.step {
+            Step::Decide | Step::Touch(..) | Step::Done => return,
+            Step::Delete(_, death) if death.reason == EndReason::Reused => return,
+            Step::Delete(..) => false,
+            Step::Create(..) => true,
+            Step::Replace(_, rewrite)
+            | Step::Again(rewrite)
+            | Step::Pause(_, rewrite)
+            | Step::Reload(_, _, rewrite) => rewrite.essential,
+        };
+        let mut state = self.session.state();
+        state.given_up |= given_up;
+        if let (Step::Delete(..), Edits::None) = (&self.step, &state.edits) {
+            state.edits = Edits::Destroy;
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Writing a live session: again on newer data while others come first.
+
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Commit, Step};
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind, StoreError};
+use crate::event::{Event, Rejection};
+use crate::plan::{Came, Due, Intent, Outcome, Reply, Standing, Write, due, plan, standing};
+use crate::record::{Record, SessionData};
+use crate::same::same;
+use crate::session::{Base, Edits, Live, Status};
+use crate::store::Saved;
+
+/// How often an update is tried on newer data before the request fails. Each round has a winner,
+/// so this is also how many writers may meet on one session at once.
+const ATTEMPTS: u32 = 128;
+
+/// A live session being written.
+pub(super) struct Rewrite<T> {
+    pub(super) live: Live<T>,
+    pub(super) edits: Edits<T>,
+    pub(super) record: Arc<Record<T>>,
+    pub(super) due: Due,
+    pub(super) reply: Reply,
+    /// The application asked for a new ticket.
+    pub(super) renew: bool,
+    /// The application asked for it, so the request fails with it. Otherwise it is housekeeping.
+    pub(super) essential: bool,
+    /// The store does I/O: pause before the next attempt.
+    pub(super) slow: bool,
+}
+
+impl<T: SessionData> Commit<T> {
+    pub(super) fn replace(
+        &mut self,
+        live: Live<T>,
+        mut edits: Edits<T>,
+        due: Due,
+        reply: Reply,
+        renew: bool,
+    ) -> Result<Step<T>, Error> {
+        let mut record = match &mut edits {
+            // The draft goes out of the edits, so that it is the only one and not copied again.
+            Edits::Change(changes) if self.outcome == Outcome::Answered => {
+                mem::replace(&mut changes.draft, Arc::clone(&live.record))
+            }
+            _ => Arc::clone(&live.record),
+        };
+        let essential = edits.intent() == Intent::Edit && self.outcome == Outcome::Answered;
+        let meta = &mut Arc::make_mut(&mut record).meta;
+        meta.version = live.record.meta.version + 1;
+        meta.touch(live.now);
+        if due.confirm {
+            meta.confirmed = true;
+            meta.renewed = live.now;
+        }
+        if due.renew {
+            meta.generation = meta.generation.saturating_add(1);
+            meta.confirmed = false;
+            meta.renewed = live.now;
+        }
+        let store = &self.session.shared.store;
+        let expected = live.record.meta.version;
+        let answer = store.replace(live.id, expected, Arc::clone(&record), live.now);
+        let rewrite = |slow| Rewrite { live, edits, record, due, reply, renew, essential, slow };
+        match answer.now_or_later() {
+            Ok(saved) => self.replaced(saved, rewrite(false)),
+            Err(later) => Ok(Step::Replace(self.timed(later), rewrite(true))),
+        }
+    }
+
+    pub(super) fn replaced(
+        &mut self,
+        saved: Result<Saved, StoreError>,
+        rewrite: Rewrite<T>,
+    ) -> Result<Step<T>, Error> {
+        let shared = &self.session.shared;
+        match saved {
+            Ok(Saved::Done) => {
+                let Rewrite { live, record, due, reply, .. } = rewrite;
+                let generation = record.meta.generation;
+                if due.renew {
+                    shared.tell(Event::Renewed { id: live.id, generation });
+                }
+                self.answer(&live, generation, reply);
+                self.rebase(Live { record, due: Due::NOTHING, presented: generation, ..live });
+                Ok(Step::Done)
+            }
+            Ok(Saved::Gone) => self.gone(&rewrite),
+            Ok(Saved::Stale) if self.attempts < ATTEMPTS => {
+                self.attempts += 1;
+                if !rewrite.slow {
+                    return Ok(Step::Again(rewrite));
+                }
+                let pause = shared.clock.sleep(backoff(self.attempts));
+                Ok(Step::Pause(pause, rewrite))
+            }
+            Ok(Saved::Stale) => {
+                shared.tell(Event::Conflict { id: rewrite.live.id });
+                if rewrite.essential {
+                    Err(Error::new(ErrorKind::Conflict))
+                } else {
+                    Ok(Step::Done)
+                }
+            }
+            Err(error) => self.failed("replace", error, rewrite.essential),
+        }
+    }
+
+    pub(super) fn reload(&mut self, rewrite: Rewrite<T>) -> Result<Step<T>, Error> {
+        let now = self.session.shared.now();
+        let load = self.session.shared.store.load(rewrite.live.id, now);
+        match load.now_or_later() {
+            Ok(loaded) => self.reloaded(loaded, now, rewrite),
+            Err(later) => Ok(Step::Reload(self.timed(later), now, rewrite)),
+        }
+    }
+
+    /// Makes the same edits on newer data.
+    pub(super) fn reloaded(
+        &mut self,
+        loaded: Result<Option<Arc<Record<T>>>, StoreError>,
+        now: Timestamp,
+        mut rewrite: Rewrite<T>,
+    ) -> Result<Step<T>, Error> {
+        let record = match loaded {
+            Ok(Some(record)) if record.meta.is_live(now) => record,
+            Ok(_) => return self.gone(&rewrite),
+            Err(error) => return self.failed("load", error, rewrite.essential),
+        };
+        let live = &mut rewrite.live;
+        let expiry = &self.session.shared.expiry;
+        let standing = standing(&record.meta, live.presented, expiry.grace, now);
+        if standing == Standing::Outdated {
+            // The winner was somebody with a newer ticket, renewed and confirmed long ago.
+            return self.gone(&rewrite);
+        }
+        live.due = due(&record.meta, standing, live.old_key, expiry, now);
+        live.now = now;
+        live.record = record;
+        if rewrite.essential {
+            if let Edits::Change(changes) = &mut rewrite.edits {
+                changes.replay(&live.record);
+            }
+            settle(live, &mut rewrite.edits);
+        }
+        let due = due_now(live, rewrite.renew);
+        let (write, reply) = plan(Came::Live, rewrite.edits.intent(), due, self.outcome);
+        if write == Write::Replace {
+            let Rewrite { live, edits, renew, .. } = rewrite;
+            return self.replace(live, edits, due, reply, renew);
+        }
+        self.answer(&rewrite.live, rewrite.live.record.meta.generation, reply);
+        self.rebase(Live { due: Due::NOTHING, ..rewrite.live });
+        Ok(Step::Done)
+    }
+
+    /// Somebody ended the session meanwhile. The response goes out without a word about it: the
+    /// client may have a newer ticket by now.
+    fn gone(&self, rewrite: &Rewrite<T>) -> Result<Step<T>, Error> {
+        let status = Status::Rejected(Rejection::Gone);
+        self.session.state().base = Base::without(status);
+        if rewrite.essential { Err(Error::new(ErrorKind::Gone)) } else { Ok(Step::Done) }
+    }
+
+    pub(super) fn touched(
+        &self,
+        saved: Result<Saved, StoreError>,
+        live: &Live<T>,
+        reply: Reply,
+    ) -> Step<T> {
+        match saved {
+            // It has been ended meanwhile: its ticket is not sent again.
+            Ok(Saved::Gone) => return Step::Done,
+            Ok(_) => {}
+            Err(error) => self.session.shared.store_failed("touch", &error),
+        }
+        if let Base::Live(base) = &mut self.session.state().base {
+            base.due.touch = false;
+        }
+        self.answer(live, live.record.meta.generation, reply);
+        Step::Done
+    }
+}
+
+/// Makes the changes stand on the record as it is now, and drops those that changed nothing.
+pub(super) fn settle<T: SessionData>(live: &Live<T>, edits: &mut Edits<T>) {
+    let Edits::Change(changes) = edits else { return };
+    if changes.draft.meta.version != live.record.meta.version {
+        changes.replay(&live.record);
+    }
+    if same(&live.record.data, &changes.draft.data) {
+        *edits = Edits::None;
+    }
+}
+
+/// What is due, with a renewal that the application asked for.
+pub(super) fn due_now<T>(live: &Live<T>, renew: bool) -> Due {
+    let newest = live.presented >= live.record.meta.generation;
+    Due { renew: live.due.renew || (renew && newest), ..live.due }
+}
+
+/// A pause of random length, so that writers that met do not meet again.
+fn backoff(attempt: u32) -> Duration {
+    let ceiling = 1_000_u64 << attempt.min(6);
+    let random = getrandom::u64().unwrap_or(ceiling / 2);
+    Duration::from_micros(random % ceiling)
+}
