@@ -4,6 +4,7 @@
 //! decides which request takes the next step. All schedules are tried, not a random few.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::future_not_send, reason = "all of it runs on one thread, step by step")]
 
 mod support;
 
@@ -35,20 +36,22 @@ fn app() -> App {
     App::new(Faulty::new(MemoryStore::new()).always_later())
 }
 
+type Request = Pin<Box<dyn Future<Output = (u16, Visitor)>>>;
+
+fn request(mut visitor: Visitor, handle: Handler) -> Request {
+    Box::pin(async move {
+        let status = visitor.visit(&handle).await.status().as_u16();
+        (status, visitor)
+    })
+}
+
 /// Runs two requests with the same ticket under one schedule: bit `n` says who takes step `n`.
 async fn run(schedule: u32, wait: Duration, handlers: [Handler; 2]) -> After {
     let app = app();
     let origin = app.log_in("alice").await;
     app.clock.advance(wait);
-    let visitors = [origin.clone(), origin.clone()];
-    let mut requests = visitors.into_iter().zip(handlers).map(|(mut visitor, handle)| {
-        let request = async move {
-            let status = visitor.visit(&handle).await.status().as_u16();
-            (status, visitor)
-        };
-        Some(Box::pin(request) as Pin<Box<dyn Future<Output = (u16, Visitor)>>>)
-    });
-    let mut requests = [requests.next().unwrap(), requests.next().unwrap()];
+    let [one, two] = handlers;
+    let mut requests = [Some(request(origin.clone(), one)), Some(request(origin.clone(), two))];
     let mut answers = [None, None];
     for step in 0.. {
         assert!(step < 10_000, "schedule {schedule:#b} never ends");
