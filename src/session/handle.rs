@@ -193,6 +193,9 @@ impl<T: SessionData> Session<T> {
     /// [`ErrorKind::Store`] if the store failed, [`ErrorKind::Closed`] after the response head
     /// has left.
     ///
+    /// Await it in the handler: a commit that a task of its own carries out while the response head
+    /// leaves is not waited for, and a ticket that it issues is not sent.
+    ///
     /// Dropped before it has answered (by a timeout around it, say), a log-out is carried out with
     /// the response after all; with any other edit the request is answered 503, since nobody knows
     /// whether it was written.
