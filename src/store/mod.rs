@@ -95,7 +95,9 @@ pub trait SubjectIndex: Send + Sync {
     /// How many live sessions the subject has.
     fn count(&self, subject: &str, now: Timestamp) -> StoreAnswer<usize>;
 
-    /// Ends live sessions of the subject, at most `max` of them, and names them.
+    /// Ends live sessions of the subject, at most `max` of them, and names them. All that were
+    /// there when the call began are gone when it answers (if no more than `max`); each may go at
+    /// a moment of its own.
     fn revoke(
         &self,
         subject: &str,
@@ -115,6 +117,18 @@ pub enum Revoke {
     Others(Id),
     /// All.
     All,
+}
+
+impl Revoke {
+    /// Whether this session of the subject is among those to end.
+    #[must_use]
+    pub fn includes(self, id: Id) -> bool {
+        match self {
+            Self::One(one) => id == one,
+            Self::Others(current) => id != current,
+            Self::All => true,
+        }
+    }
 }
 
 /// What [`SubjectIndex::revoke`] did.

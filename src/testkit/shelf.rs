@@ -137,12 +137,8 @@ impl<T: Clone> Shelf<T> {
         max: usize,
         now: Timestamp,
     ) -> Revoked {
-        let chosen = |id: &Id| match which {
-            Revoke::One(one) => *id == one,
-            Revoke::Others(current) => *id != current,
-            Revoke::All => true,
-        };
-        let mut ids: Vec<Id> = self.of(subject, now).map(|(id, _)| id).filter(chosen).collect();
+        let mut ids: Vec<Id> =
+            self.of(subject, now).map(|(id, _)| id).filter(|id| which.includes(*id)).collect();
         let more = ids.len() > max;
         ids.truncate(max);
         for id in &ids {

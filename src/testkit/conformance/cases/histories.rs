@@ -98,7 +98,7 @@ async fn play(stage: Arc<Stage>, mut dice: Dice) -> Vec<Entry> {
         let call = stage.call(&mut dice, seen);
         let entry = stage.recorder.note(&stage.trial, &stage.subject, call).await;
         seen = entry.seen_version().unwrap_or(seen);
-        entries.push(entry);
+        entries.extend(entry.parts(&stage.ids));
         if dice.roll(3) == 0 {
             give_way(1).await;
         }
