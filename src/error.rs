@@ -179,6 +179,90 @@ impl StdError for StoreError {
     }
 }
 
+/// Why a store could not be opened. The text says what to do, and never holds a password.
+///
+/// ```
+/// use sessile::{OpenError, OpenErrorKind};
+/// let error = OpenError::new(OpenErrorKind::Schema, "run the migrations first");
+/// assert_eq!(error.to_string(), "the session table does not fit: run the migrations first");
+/// ```
+pub struct OpenError {
+    kind: OpenErrorKind,
+    remedy: Cow<'static, str>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// The kinds of [`OpenError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OpenErrorKind {
+    /// The address or a setting makes no sense.
+    Config,
+    /// No store has this scheme.
+    UnknownScheme,
+    /// The store for this scheme is behind a feature that is not turned on.
+    Disabled,
+    /// Nobody answers at the address.
+    Unreachable,
+    /// The password is wrong, or the user lacks a right.
+    Denied,
+    /// The table or keys that are there are of another version or not ours.
+    Schema,
+}
+
+impl OpenError {
+    /// An error of this kind; say what to do about it, never a secret.
+    pub fn new(kind: OpenErrorKind, remedy: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, remedy: remedy.into(), source: None }
+    }
+
+    /// The same with the driver's error behind it.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What went wrong, to match on.
+    pub const fn kind(&self) -> OpenErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            OpenErrorKind::Config => "the session store is misconfigured",
+            OpenErrorKind::UnknownScheme => "no session store has this scheme",
+            OpenErrorKind::Disabled => "this session store is not compiled in",
+            OpenErrorKind::Unreachable => "the session store cannot be reached",
+            OpenErrorKind::Denied => "the session store refuses access",
+            OpenErrorKind::Schema => "the session table does not fit",
+        })?;
+        write!(f, ": {}", self.remedy)
+    }
+}
+
+impl fmt::Debug for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("OpenError");
+        out.field("kind", &self.kind).field("remedy", &self.remedy);
+        if let Some(source) = &self.source {
+            out.field("source", &format_args!("{source}"));
+        }
+        out.finish()
+    }
+}
+
+impl StdError for OpenError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.source {
+            Some(source) => Some(source.as_ref()),
+            None => None,
+        }
+    }
+}
+
 /// A configuration that cannot work. The text says what to write instead.
 ///
 /// ```

@@ -7,7 +7,6 @@ mod commit;
 mod entry;
 mod error;
 mod event;
-
 mod expiry;
 #[cfg(feature = "axum")]
 mod extract;
@@ -38,7 +37,9 @@ mod values;
 mod wait;
 
 pub use crate::clock::{Clock, Sleep, SystemClock, Timestamp};
-pub use crate::error::{ConfigError, Error, ErrorKind, StoreError, StoreErrorKind};
+pub use crate::error::{
+    ConfigError, Error, ErrorKind, OpenError, OpenErrorKind, StoreError, StoreErrorKind,
+};
 pub use crate::event::{EndReason, Event, Observer, Rejection};
 pub use crate::expiry::Expiry;
 #[cfg(feature = "axum")]

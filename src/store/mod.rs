@@ -22,7 +22,15 @@ use std::fmt;
 use std::sync::Arc;
 
 mod answer;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
+mod json;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 pub use self::answer::Answer;
 pub use self::memory::MemoryStore;
@@ -78,6 +86,68 @@ pub trait Store<T>: fmt::Debug + Send + Sync + 'static {
     fn subjects(&self) -> Option<&dyn SubjectIndex> {
         None
     }
+
+    /// A way through all sessions, if this store has one.
+    fn scan(&self) -> Option<&dyn Scan> {
+        None
+    }
+
+    /// What the engine says of changes that anybody makes, if it says so.
+    fn changes(&self) -> Option<&dyn ChangeFeed> {
+        None
+    }
+}
+
+/// A store may be shared, and be one of several kinds.
+impl<T: 'static, S: Store<T> + ?Sized> Store<T> for Arc<S> {
+    #[inline]
+    fn load(&self, id: Id, now: Timestamp) -> StoreAnswer<Option<Arc<Record<T>>>> {
+        (**self).load(id, now)
+    }
+
+    fn create(
+        &self,
+        id: Id,
+        record: Arc<Record<T>>,
+        admission: Admission,
+        now: Timestamp,
+    ) -> StoreAnswer<Created> {
+        (**self).create(id, record, admission, now)
+    }
+
+    fn replace(
+        &self,
+        id: Id,
+        expected: u64,
+        record: Arc<Record<T>>,
+        now: Timestamp,
+    ) -> StoreAnswer<Saved> {
+        (**self).replace(id, expected, record, now)
+    }
+
+    fn touch(&self, id: Id, now: Timestamp) -> StoreAnswer<Saved> {
+        (**self).touch(id, now)
+    }
+
+    fn delete(&self, id: Id, now: Timestamp) -> StoreAnswer<bool> {
+        (**self).delete(id, now)
+    }
+
+    fn sweep(&self, now: Timestamp, max: usize) -> StoreAnswer<Swept> {
+        (**self).sweep(now, max)
+    }
+
+    fn subjects(&self) -> Option<&dyn SubjectIndex> {
+        (**self).subjects()
+    }
+
+    fn scan(&self) -> Option<&dyn Scan> {
+        (**self).scan()
+    }
+
+    fn changes(&self) -> Option<&dyn ChangeFeed> {
+        (**self).changes()
+    }
 }
 
 /// Finds and ends the sessions of one subject.
@@ -105,6 +175,79 @@ pub trait SubjectIndex: Send + Sync {
         max: usize,
         now: Timestamp,
     ) -> StoreAnswer<Revoked>;
+}
+
+/// Goes through all sessions, step by step: for an administrator's task, never for a request.
+pub trait Scan: Send + Sync {
+    /// The next live sessions, about `max` of them (a step may be empty and not the last), from
+    /// the beginning or from where an earlier step said. A session that is live from the first
+    /// step to the last is in at least one of them.
+    fn scan(&self, from: Option<Cursor>, max: usize, now: Timestamp) -> StoreAnswer<Scanned>;
+}
+
+/// Where a [`Scan`] goes on. Only the store that made it can read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor(String);
+
+impl Cursor {
+    /// A store's own note of a place.
+    pub fn new(place: impl Into<String>) -> Self {
+        Self(place.into())
+    }
+
+    /// The note.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One step of a [`Scan`].
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Scanned {
+    /// Live sessions.
+    pub sessions: Vec<(Id, Meta)>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+impl Scanned {
+    /// These sessions, and where to go on.
+    pub const fn new(sessions: Vec<(Id, Meta)>, next: Option<Cursor>) -> Self {
+        Self { sessions, next }
+    }
+}
+
+/// Says which sessions were written or ended by anybody who uses the same engine.
+pub trait ChangeFeed: Send + Sync {
+    /// Listens for as long as the channel lasts, and tells each change. The answer is what broke
+    /// the channel; whoever listens asks again, after a pause. Dropping the answer stops it.
+    fn listen(&self, tell: Arc<dyn Fn(Change) + Send + Sync>) -> Answer<StoreError>;
+}
+
+/// What a [`ChangeFeed`] tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// From now on no change is missed; whatever happened before may have been.
+    Listening,
+    /// The channel is known to have worked a moment ago: no change before that was missed. Told
+    /// at least every second while nothing else happens.
+    Alive,
+    /// A session was written, and has this version now.
+    Written {
+        /// Which one.
+        id: Id,
+        /// Its version.
+        version: u64,
+    },
+    /// A session was ended, or written by somebody who does not say what.
+    Changed {
+        /// Which one.
+        id: Id,
+    },
+    /// Any number of sessions were ended or changed.
+    All,
 }
 
 /// Which of a subject's sessions to end.
