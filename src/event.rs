@@ -87,6 +87,8 @@ pub enum EndReason {
     Evicted,
     /// An outdated ticket of it was presented.
     Reused,
+    /// It was ended through [`Sessions`](crate::Sessions).
+    Revoked,
 }
 
 /// Why a ticket gives a request no session.

@@ -15,9 +15,11 @@ use crate::expiry::Expiry;
 use crate::key::Keyring;
 use crate::record::SessionData;
 use crate::refusal::{Bodies, Refusals};
+use crate::registry::Sessions;
 use crate::service::SessionService;
 use crate::shared::{Bound, Shared};
 use crate::store::{Limit, Store};
+use crate::sweeper::Sweeper;
 use crate::transport::{Cookie, Transport};
 
 /// Puts a [`Session<T>`](crate::Session) into every request that passes, and carries out on the
@@ -64,6 +66,8 @@ impl<T: SessionData> SessionLayer<T> {
             clock: Arc::new(SystemClock),
             observer: None,
             store_timeout: Duration::from_secs(2),
+            revocation_check: Duration::from_secs(5),
+            endings: Arc::default(),
             anonymous_when_store_fails: false,
             keep_edits_on_server_error: false,
             lazy: false,
@@ -202,6 +206,43 @@ impl<T: SessionData> SessionLayer<T> {
     pub fn store_timeout(mut self, limit: Duration) -> Self {
         self.shared().store_timeout = limit;
         self
+    }
+
+    /// How often a wait for [`Session::revoked`](crate::Session::revoked) asks the store: within
+    /// this time it notices a session that another node has ended. 5 seconds by default; with a
+    /// [`Cached`](crate::store#caching) store asking costs next to nothing, so it may be less.
+    pub fn revocation_check(mut self, every: Duration) -> Self {
+        self.shared().revocation_check = every;
+        self
+    }
+
+    /// Lists and ends the sessions of any subject; see [`Sessions`].
+    ///
+    /// # Panics
+    /// If the store keeps no index of subjects.
+    #[track_caller]
+    pub fn sessions(&self) -> Sessions<T> {
+        accept(self.try_sessions())
+    }
+
+    /// The same for a store that is chosen at run time.
+    ///
+    /// # Errors
+    /// If the store keeps no index of subjects.
+    pub fn try_sessions(&self) -> Result<Sessions<T>, ConfigError> {
+        if self.shared.store.subjects().is_none() {
+            return Err(ConfigError::new(
+                "this store keeps no index of subjects and cannot list their sessions: use one \
+                 whose `Store::subjects` answers an index",
+            ));
+        }
+        Ok(Sessions::new(Arc::clone(&self.shared)))
+    }
+
+    /// What removes expired sessions in the background, once it is spawned: some hundred at a
+    /// time, until none is left, at this interval. Zero turns it off.
+    pub fn sweeper(&self, every: Duration) -> Sweeper {
+        Sweeper::new(Arc::clone(&self.shared), every)
     }
 
     /// Serves requests whose session cannot be loaded as if they had none, rather than with 503.

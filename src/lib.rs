@@ -4,6 +4,7 @@
 mod clock;
 mod codec;
 mod commit;
+mod endings;
 mod entry;
 mod error;
 mod event;
@@ -23,13 +24,16 @@ mod log;
 mod plan;
 mod record;
 mod refusal;
+mod registry;
 mod response;
 mod same;
 mod service;
 mod session;
 mod shared;
+mod signal;
 pub mod store;
 mod stripes;
+mod sweeper;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod transport;
@@ -53,8 +57,10 @@ pub use crate::key::{Key, KeyId, Keyring, Revoked};
 pub use crate::layer::SessionLayer;
 pub use crate::record::{Meta, Record, SessionData};
 pub use crate::refusal::{Refusal, Refusals};
+pub use crate::registry::{Listed, Sessions};
 pub use crate::service::SessionService;
 pub use crate::session::{Active, LazySession, NewSession, Session, Snapshot, Status};
+pub use crate::sweeper::{Sweeper, SweeperHandle};
 pub use crate::values::{ValueError, Values};
 
 #[cfg(doctest)]

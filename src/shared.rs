@@ -8,9 +8,11 @@ use http::{HeaderName, HeaderValue};
 
 use crate::clock::{Clock, Timestamp};
 use crate::codec::Signed;
+use crate::endings::Endings;
 use crate::error::StoreError;
-use crate::event::{Event, Observer};
+use crate::event::{EndReason, Event, Observer};
 use crate::expiry::Expiry;
+use crate::id::Id;
 use crate::log;
 use crate::refusal::{Bodies, Refusals};
 use crate::store::{Limit, Store};
@@ -26,6 +28,8 @@ pub(crate) struct Shared<T> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) store_timeout: Duration,
+    pub(crate) revocation_check: Duration,
+    pub(crate) endings: Arc<Endings>,
     pub(crate) anonymous_when_store_fails: bool,
     pub(crate) keep_edits_on_server_error: bool,
     pub(crate) lazy: bool,
@@ -51,6 +55,12 @@ impl<T> Shared<T> {
         }
     }
 
+    /// Tells that a session has ended, also those who wait for that.
+    pub(crate) fn ended(&self, id: Id, reason: EndReason) {
+        self.endings.tell(id);
+        self.tell(Event::Ended { id, reason });
+    }
+
     pub(crate) fn store_failed(&self, operation: &'static str, error: &StoreError) {
         log::store_failed(operation, error);
         self.tell(Event::StoreFailed { operation, error });
@@ -73,6 +83,8 @@ impl<T> Clone for Shared<T> {
             clock: Arc::clone(&self.clock),
             observer: self.observer.clone(),
             store_timeout: self.store_timeout,
+            revocation_check: self.revocation_check,
+            endings: Arc::clone(&self.endings),
             anonymous_when_store_fails: self.anonymous_when_store_fails,
             keep_edits_on_server_error: self.keep_edits_on_server_error,
             lazy: self.lazy,
@@ -90,6 +102,7 @@ impl<T> fmt::Debug for Shared<T> {
             .field("expiry", &self.expiry)
             .field("limit", &self.limit)
             .field("store_timeout", &self.store_timeout)
+            .field("revocation_check", &self.revocation_check)
             .field("anonymous_when_store_fails", &self.anonymous_when_store_fails)
             .field("keep_edits_on_server_error", &self.keep_edits_on_server_error)
             .field("lazy", &self.lazy)

@@ -42,13 +42,13 @@ impl fmt::Display for Room {
 #[rustfmt::skip]
 const ROOMS: &[(Room, &[&str])] = &[
     (Room::Foundation, &[
-        "clock", "error", "event", "expiry", "id", "key", "log", "record", "same", "stripes",
-        "values",
+        "clock", "error", "event", "expiry", "id", "key", "log", "record", "same", "signal",
+        "stripes", "values",
     ]),
     (Room::Contract, &["codec", "store", "transport", "verify"]),
     (Room::Core, &[
-        "commit", "entry", "finish", "future", "layer", "plan", "refusal", "response", "service",
-        "session", "shared", "wait",
+        "commit", "endings", "entry", "finish", "future", "layer", "plan", "refusal", "registry",
+        "response", "service", "session", "shared", "sweeper", "wait",
     ]),
     (Room::Adapter, &[
         "accounts", "csrf", "dbsc", "extract", "grpc", "guard", "guide", "openapi", "testkit",

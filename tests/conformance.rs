@@ -70,6 +70,8 @@ const CAUGHT_BY: &[(Flaw, &[&str])] = &[
     (Flaw::RevokeOthersTakesCurrent, &["S32"]),
     (Flaw::RevokeIgnoresMax, &["S36", "S37"]),
     (Flaw::RevokeHidesMore, &["S31", "S36"]),
+    (Flaw::ScanSkipsNobodys, &["K13"]),
+    (Flaw::ScanShowsExpired, &["K13"]),
     (Flaw::LimitIgnored, &["S34", "K4", "S52", "L5"]),
     (Flaw::LimitNotAtomic, &["S34", "L5"]),
     (Flaw::LimitCountsExpired, &["K4", "L5"]),

@@ -77,10 +77,10 @@ impl<T: SessionData> Commit<T> {
         let now = record.meta.created;
         let shared = &self.session.shared;
         if let Some((id, reason)) = instead_of.filter(|_| replaced) {
-            shared.tell(Event::Ended { id, reason });
+            shared.ended(id, reason);
         }
         for id in evicted {
-            shared.tell(Event::Ended { id: *id, reason: EndReason::Evicted });
+            shared.ended(*id, EndReason::Evicted);
         }
         shared.tell(Event::Created { id, subject: record.meta.subject.as_deref() });
         let live = Live { id, record, due: Due::NOTHING, via, presented: 0, old_key: false, now };

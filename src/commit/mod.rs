@@ -18,7 +18,7 @@ use self::rewrite::{Rewrite, due_now, settle};
 use crate::clock::{Sleep, Timestamp};
 use crate::codec::Ticket;
 use crate::error::{Error, ErrorKind, StoreError};
-use crate::event::{EndReason, Event};
+use crate::event::EndReason;
 use crate::id::Id;
 use crate::plan::{Came, Due, Intent, Outcome, Reply, Write, plan};
 use crate::record::{Record, SessionData};
@@ -195,7 +195,7 @@ impl<T: SessionData> Commit<T> {
             Ok(existed) => {
                 if existed {
                     let Death { id, reason, .. } = *death;
-                    self.session.shared.tell(Event::Ended { id, reason });
+                    self.session.shared.ended(id, reason);
                 }
                 let mut state = self.session.state();
                 state.base = Base::without(Status::Ended);

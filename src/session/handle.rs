@@ -15,6 +15,7 @@ use super::edits::Edits;
 use super::new::NewSession;
 use super::state::{Base, Inner, State, Status};
 use crate::commit::Commit;
+use crate::endings::ended;
 use crate::error::{Error, ErrorKind};
 use crate::id::Id;
 use crate::log;
@@ -203,6 +204,37 @@ impl<T: SessionData> Session<T> {
         drop(self.open()?);
         let mut commit = Commit::new(Arc::clone(&self.0), Outcome::Answered);
         poll_fn(|cx| commit.poll(cx)).await
+    }
+
+    /// Ends when the session has ended: logged out here or on another device, revoked, replaced,
+    /// evicted or expired. For connections that outlive their request, such as WebSockets and event
+    /// streams: race it against their work and close them. If there is no session it ends at once.
+    ///
+    /// What this node ends is noticed at once, what others end within the layer's
+    /// [`revocation_check`](crate::SessionLayer::revocation_check). While the store fails it goes
+    /// on asking. To wait is not to use the session: it expires if nothing else happens. A session
+    /// that this request begins counts from its commit on: [`commit`](Self::commit) first.
+    ///
+    /// ```
+    /// # use sessile::{Session, Values};
+    /// # async fn read() -> Option<String> { None }
+    /// async fn relay(session: Session<Values>) {
+    ///     let mut revoked = std::pin::pin!(session.revoked());
+    ///     loop {
+    ///         tokio::select! {
+    ///             () = &mut revoked => break, // say goodbye
+    ///             message = read() => if message.is_none() { break },
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn revoked(&self) -> impl Future<Output = ()> + Send + use<T> {
+        let (shared, id) = (Arc::clone(&self.0.shared), self.id());
+        async move {
+            if let Some(id) = id {
+                ended(shared, id).await;
+            }
+        }
     }
 
     /// The state, for looking at it; the response is then tied to this client.

@@ -8,7 +8,8 @@ use crate::clock::Timestamp;
 use crate::id::Id;
 use crate::record::{Meta, Record};
 use crate::store::{
-    Admission, Created, Revoke, Revoked, Saved, Store, StoreAnswer, SubjectIndex, Swept,
+    Admission, Created, Cursor, Revoke, Revoked, Saved, Scan, Scanned, Store, StoreAnswer,
+    SubjectIndex, Swept,
 };
 
 /// A store that is plainly right and plainly slow: one map behind one lock, no index. Other
@@ -116,6 +117,16 @@ impl<T: Clone + Send + Sync + 'static> Store<T> for Model<T> {
 
     fn subjects(&self) -> Option<&dyn SubjectIndex> {
         Some(self)
+    }
+
+    fn scan(&self) -> Option<&dyn Scan> {
+        Some(self)
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> Scan for Model<T> {
+    fn scan(&self, from: Option<Cursor>, max: usize, now: Timestamp) -> StoreAnswer<Scanned> {
+        StoreAnswer::ready(Ok(self.shelf().scan(from.as_ref(), max, now)))
     }
 }
 

@@ -7,7 +7,7 @@ use std::ops::Bound;
 use crate::clock::Timestamp;
 use crate::id::Id;
 use crate::record::{Meta, Record};
-use crate::store::{Admission, Created, Excess, Revoke, Revoked, Saved, Swept};
+use crate::store::{Admission, Created, Cursor, Excess, Revoke, Revoked, Saved, Scanned, Swept};
 
 /// Records under ids and nothing else: no index that could disagree with them.
 #[derive(Clone, Debug)]
@@ -124,6 +124,16 @@ impl<T: Clone> Shelf<T> {
         let rows = self.rows.range((from, Bound::Unbounded));
         let rows = rows.filter(|(_, row)| is_of(row, subject) && row.meta.is_live(now));
         rows.take(max).map(|(id, row)| (*id, row.meta.clone())).collect()
+    }
+
+    /// By id; the cursor is the last one seen. Expired ones count towards `max`.
+    pub(super) fn scan(&self, from: Option<&Cursor>, max: usize, now: Timestamp) -> Scanned {
+        let after: Option<Id> = from.and_then(|cursor| cursor.as_str().parse().ok());
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let step: Vec<_> = self.rows.range((start, Bound::Unbounded)).take(max.max(1)).collect();
+        let next = step.last().map(|(id, _)| Cursor::new(id.to_string()));
+        let live = step.into_iter().filter(|(_, row)| row.meta.is_live(now));
+        Scanned::new(live.map(|(id, row)| (*id, row.meta.clone())).collect(), next)
     }
 
     pub(super) fn count(&self, subject: &str, now: Timestamp) -> usize {

@@ -13,6 +13,12 @@ impl Key {
     pub(super) const FIRST: Self = Self([0; 16]);
     pub(super) const LAST: Self = Self([0xff; 16]);
 
+    /// The first bits, as random as all.
+    pub(super) const fn lead(self) -> u16 {
+        let [high, low, ..] = self.0;
+        u16::from_be_bytes([high, low])
+    }
+
     /// The id again; there is always one, since only ids become keys.
     pub(super) fn id(self) -> Option<Id> {
         Id::from_bytes(self.0)

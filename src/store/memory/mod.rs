@@ -14,8 +14,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use self::shelf::Shelf;
+use self::slice::Slice;
 use super::answer::Answer;
-use super::{Admission, Created, Revoke, Revoked, Saved, Store, StoreAnswer, SubjectIndex, Swept};
+use super::{
+    Admission, Created, Cursor, Revoke, Revoked, Saved, Scan, Scanned, Store, StoreAnswer,
+    SubjectIndex, Swept,
+};
 use crate::clock::Timestamp;
 use crate::id::Id;
 use crate::record::{Meta, Record};
@@ -25,6 +29,7 @@ mod key;
 mod padded;
 mod room;
 mod shelf;
+mod slice;
 mod subjects;
 
 /// Keeps sessions in the memory of this process. Clones share what they hold.
@@ -157,6 +162,26 @@ impl<T: Send + Sync + 'static> Store<T> for MemoryStore<T> {
 
     fn subjects(&self) -> Option<&dyn SubjectIndex> {
         Some(self)
+    }
+
+    fn scan(&self) -> Option<&dyn Scan> {
+        Some(self)
+    }
+}
+
+/// Every step walks over all keys (some 10 ms for a million) and looks closely at one slice.
+impl<T: Send + Sync> Scan for MemoryStore<T> {
+    fn scan(&self, from: Option<Cursor>, max: usize, now: Timestamp) -> StoreAnswer<Scanned> {
+        let slice = match from {
+            Some(cursor) => Slice::read(&cursor),
+            None => Some(Slice::first(self.len() / max.max(1))),
+        };
+        let Some(slice) = slice else {
+            // Not a cursor of ours: there is nothing after it.
+            return Answer::ready(Ok(Scanned::default()));
+        };
+        let sessions = self.shelf.within(now, |key| slice.has(key));
+        Answer::ready(Ok(Scanned::new(sessions, slice.next())))
     }
 }
 

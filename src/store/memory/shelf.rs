@@ -335,6 +335,13 @@ impl<T> Shelf<T> {
         count
     }
 
+    /// All live sessions whose key is wanted; one shard of the map is locked at a time.
+    pub(super) fn within(&self, now: Timestamp, wanted: impl Fn(Key) -> bool) -> Vec<(Id, Meta)> {
+        let rows = self.records.iter();
+        let rows = rows.filter(|row| wanted(*row.key()) && row.value().meta.is_live(now));
+        rows.filter_map(|row| Some((row.key().id()?, row.value().meta.clone()))).collect()
+    }
+
     /// Goes through the subject's live sessions in order, as long as `each` says so, and removes
     /// expired ones. What is seen is one state of the subject up to [`WALK`] sessions; with more,
     /// others get their turn in between.

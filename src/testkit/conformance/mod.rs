@@ -40,7 +40,7 @@
 //! The suite's own cases on the store: K1 no lost update among many writers; K2 touch against
 //! write; K3 a taken id evicts nobody; K4 who counts towards a limit; K5 an expired id is free; K6
 //! pages are in order; K7 deadlines at the end of time; K8 one id, many creators; K9 the ends of
-//! time; K10 to K12 a session in place of another.
+//! time; K10 to K12 a session in place of another; K13 a way through all sessions.
 //!
 //! And through the layer: L1 no lost update among many requests; L2 a logout wins; L3 a ticket is
 //! not replayed; L4 a request that is dropped half way; L5 a limit on logins.

@@ -25,6 +25,7 @@ pub struct Case {
     /// The rule, as a sentence.
     pub name: &'static str,
     needs_index: bool,
+    needs_scan: bool,
     run: fn(Trial) -> Running,
 }
 
@@ -36,7 +37,7 @@ impl Case {
         name: &'static str,
         run: fn(Trial) -> Running,
     ) -> Self {
-        Self { id, name, needs_index: false, run }
+        Self { id, name, needs_index: false, needs_scan: false, run }
     }
 
     /// The same for stores that keep an index of subjects.
@@ -45,9 +46,18 @@ impl Case {
         self
     }
 
+    /// The same for stores that can be scanned.
+    pub(super) const fn with_scan(mut self) -> Self {
+        self.needs_scan = true;
+        self
+    }
+
     async fn verdict(&self, trial: Trial, patience: Duration) -> Verdict {
         if self.needs_index && trial.index().is_none() {
             return Verdict::Skipped("the store keeps no index of subjects".to_owned());
+        }
+        if self.needs_scan && !trial.can_scan() {
+            return Verdict::Skipped("the store has no way through all sessions".to_owned());
         }
         match tokio::spawn(timeout(patience, (self.run)(trial))).await {
             Ok(Ok(())) => Verdict::Passed,

@@ -7,7 +7,9 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::id::Id;
 use crate::record::{Meta, Record};
-use crate::store::{Admission, Created, Revoke, Revoked, Saved, Store, SubjectIndex, Swept};
+use crate::store::{
+    Admission, Created, Cursor, Revoke, Revoked, Saved, Scanned, Store, SubjectIndex, Swept,
+};
 use crate::testkit::Sample;
 
 /// How often and how much.
@@ -48,6 +50,17 @@ impl Trial {
 
     pub(super) fn index(&self) -> Option<&dyn SubjectIndex> {
         self.store.subjects()
+    }
+
+    pub(super) fn can_scan(&self) -> bool {
+        self.store.scan().is_some()
+    }
+
+    /// One step through all sessions.
+    pub(super) async fn scan(&self, from: Option<Cursor>, max: usize, now: Timestamp) -> Scanned {
+        let scan = self.store.scan().unwrap_or_else(|| fail("a case with `with_scan` needs one"));
+        let step = scan.scan(from, max, now);
+        must("scan", step.await)
     }
 
     /// So many minutes after the start.

@@ -26,6 +26,8 @@ pub enum Operation {
     Count,
     /// [`SubjectIndex::revoke`](crate::store::SubjectIndex::revoke)
     Revoke,
+    /// [`Scan::scan`](crate::store::Scan::scan)
+    Scan,
 }
 
 impl Operation {
@@ -48,6 +50,7 @@ impl Operation {
         Self::List,
         Self::Count,
         Self::Revoke,
+        Self::Scan,
     ];
 }
 
@@ -103,12 +106,14 @@ pub struct Calls {
     pub count: u64,
     /// Calls of [`Operation::Revoke`].
     pub revoke: u64,
+    /// Calls of [`Operation::Scan`].
+    pub scan: u64,
 }
 
 impl Calls {
     /// All calls together.
     pub const fn total(&self) -> u64 {
-        self.load + self.list + self.count + self.sweep + self.writes()
+        self.load + self.list + self.count + self.sweep + self.scan + self.writes()
     }
 
     /// The calls that change a session or end one: create, replace, touch, delete, revoke.
@@ -127,6 +132,7 @@ impl Calls {
             Operation::List => &mut self.list,
             Operation::Count => &mut self.count,
             Operation::Revoke => &mut self.revoke,
+            Operation::Scan => &mut self.scan,
         };
         *count += 1;
     }

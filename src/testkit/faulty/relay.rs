@@ -8,7 +8,8 @@ use crate::error::{StoreError, StoreErrorKind};
 use crate::id::Id;
 use crate::record::{Meta, Record};
 use crate::store::{
-    Admission, Created, Revoke, Revoked, Saved, Store, StoreAnswer, SubjectIndex, Swept,
+    Admission, ChangeFeed, Created, Cursor, Revoke, Revoked, Saved, Scan, Scanned, Store,
+    StoreAnswer, SubjectIndex, Swept,
 };
 
 impl<T: Send + Sync + 'static> Faulty<T> {
@@ -77,6 +78,23 @@ impl<T: Send + Sync + 'static> Store<T> for Faulty<T> {
 
     fn subjects(&self) -> Option<&dyn SubjectIndex> {
         self.inner.subjects().is_some().then_some(self)
+    }
+
+    fn scan(&self) -> Option<&dyn Scan> {
+        self.inner.scan().is_some().then_some(self)
+    }
+
+    fn changes(&self) -> Option<&dyn ChangeFeed> {
+        self.inner.changes()
+    }
+}
+
+impl<T: Send + Sync + 'static> Scan for Faulty<T> {
+    fn scan(&self, from: Option<Cursor>, max: usize, now: Timestamp) -> StoreAnswer<Scanned> {
+        let missing = || StoreAnswer::ready(Err(StoreError::new(StoreErrorKind::Unavailable)));
+        self.relay(Operation::Scan, move |store| {
+            store.scan().map_or_else(missing, |all| all.scan(from, max, now))
+        })
     }
 }
 

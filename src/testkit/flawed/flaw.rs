@@ -70,6 +70,10 @@ pub enum Flaw {
     RevokeIgnoresMax,
     /// `revoke` never says that there is more.
     RevokeHidesMore,
+    /// A scan leaves out sessions that belong to nobody.
+    ScanSkipsNobodys,
+    /// A scan shows expired sessions.
+    ScanShowsExpired,
     /// `create` does not look at the limit.
     LimitIgnored,
     /// `create` counts in one step and inserts in another.
@@ -153,6 +157,8 @@ impl Flaw {
         Self::RevokeOthersTakesCurrent,
         Self::RevokeIgnoresMax,
         Self::RevokeHidesMore,
+        Self::ScanSkipsNobodys,
+        Self::ScanShowsExpired,
         Self::LimitIgnored,
         Self::LimitNotAtomic,
         Self::LimitCountsExpired,

@@ -5,7 +5,7 @@ use super::state::{LONG_AGO, State};
 use crate::clock::Timestamp;
 use crate::id::Id;
 use crate::record::Meta;
-use crate::store::{Revoke, Revoked};
+use crate::store::{Cursor, Revoke, Revoked, Scanned};
 
 impl State {
     pub(super) fn list(
@@ -41,6 +41,21 @@ impl State {
         all.extend(ghosts.map(|(_, id, meta)| (*id, meta.clone())));
         all.sort_by_key(|(id, _)| *id);
         all
+    }
+
+    pub(super) fn scan(
+        &self,
+        flaw: Flaw,
+        from: Option<&Cursor>,
+        max: usize,
+        now: Timestamp,
+    ) -> Scanned {
+        let now = if flaw == Flaw::ScanShowsExpired { LONG_AGO } else { now };
+        let mut step = self.shelf.scan(from, max, now);
+        if flaw == Flaw::ScanSkipsNobodys {
+            step.sessions.retain(|(_, meta)| meta.subject.is_some());
+        }
+        step
     }
 
     fn with_prefix(&self, prefix: &str, now: Timestamp) -> Vec<(Id, Meta)> {

@@ -10,7 +10,8 @@ use crate::error::{StoreError, StoreErrorKind};
 use crate::id::Id;
 use crate::record::{Meta, Record};
 use crate::store::{
-    Admission, Created, Revoke, Revoked, Saved, Store, StoreAnswer, SubjectIndex, Swept,
+    Admission, Created, Cursor, Revoke, Revoked, Saved, Scan, Scanned, Store, StoreAnswer,
+    SubjectIndex, Swept,
 };
 
 mod flaw;
@@ -109,6 +110,16 @@ impl Store<Sample> for Flawed {
 
     fn subjects(&self) -> Option<&dyn SubjectIndex> {
         Some(self)
+    }
+
+    fn scan(&self) -> Option<&dyn Scan> {
+        Some(self)
+    }
+}
+
+impl Scan for Flawed {
+    fn scan(&self, from: Option<Cursor>, max: usize, now: Timestamp) -> StoreAnswer<Scanned> {
+        StoreAnswer::ready(Ok(self.state().scan(self.flaw, from.as_ref(), max, now)))
     }
 }
 

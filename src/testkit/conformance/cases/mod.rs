@@ -18,6 +18,7 @@ mod payload;
 mod reading;
 mod renewing;
 mod revoking;
+mod scanning;
 mod subjects;
 mod sweeping;
 mod timing;
@@ -50,6 +51,7 @@ const ROOMS: &[&[Case]] = &[
     limiting::CASES,
     sweeping::CASES,
     paging::CASES,
+    scanning::CASES,
     dropping::CASES,
     histories::CASES,
     timing::CASES,
