@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind};
@@ -77,6 +79,34 @@ impl fmt::Display for Id {
     }
 }
 
+/// As its text.
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// From its text.
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl Visitor<'_> for Text {
+            type Value = Id;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a session id as text")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Id, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_str(Text)
+    }
+}
+
 /// The text or UUID is no session id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseIdError(());
@@ -106,6 +136,17 @@ mod tests {
             }
         }
         assert_eq!((ones, zeros), ([0xff; 16], [0xff; 16]), "some bit never changed");
+    }
+
+    #[test]
+    fn an_id_is_its_text_in_json() {
+        let id = Id::generate().unwrap();
+        let json = serde_json::to_string(&id).unwrap();
+        assert_eq!(json, format!("\"{id}\""));
+        assert_eq!(serde_json::from_str::<Id>(&json).unwrap(), id);
+        for wrong in ["\"\"", "7", "\"00000000-0000-0000-0000-000000000000\"", "null"] {
+            assert!(serde_json::from_str::<Id>(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

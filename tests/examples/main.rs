@@ -10,6 +10,7 @@
 mod http_support;
 
 mod demo;
+mod devices;
 mod getting_started;
 mod grpc;
 mod hyper_server;

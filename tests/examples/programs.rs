@@ -4,8 +4,9 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use crate::http_support::{Program, serve};
 
-const SERVERS: [(&str, &[&str]); 6] = [
+const SERVERS: [(&str, &[&str]); 7] = [
     ("demo", &[]),
+    ("devices", &[]),
     ("getting_started", &[]),
     ("session_login", &[]),
     ("two_sessions", &[]),
