@@ -1,4 +1,4 @@
-//! `examples/demo`: the pages, without a browser. `tests/demo_browser.rs` has one.
+//! `examples/demo`: the pages, without a browser. `tests/browser` has one.
 
 use std::net::SocketAddr;
 

@@ -1,15 +1,4 @@
-//! `examples/demo` as a person uses it: in a real browser, driven through `WebDriver`.
-//!
-//! ```sh
-//! cargo build --examples && scripts/test run cargo test --test demo_browser
-//! ```
-//! With `TEST_SCREENSHOT=docs/demo.png` it also takes the picture for the README.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
-#![allow(clippy::indexing_slicing, reason = "of JSON, which answers null")]
-
-#[path = "support/http.rs"]
-mod http_support;
+//! A real browser, driven through `WebDriver`.
 
 use std::env;
 use std::fs;
@@ -23,86 +12,20 @@ use http::header::CONTENT_TYPE;
 use http_body_util::Full;
 use serde_json::{Value, json};
 
-use self::http_support::{request, send, serve};
-
-#[tokio::test]
-async fn a_person_logs_in_sees_the_counter_grow_and_logs_out() {
-    let (_program, address) = serve("demo");
-    let browser = Browser::open().await;
-
-    browser.go(address, "/").await;
-    assert_eq!(browser.text("h1").await, "Log in");
-    browser.log_in("Ada Lovelace").await;
-    assert_eq!(browser.text("h1").await, "Welcome, Ada Lovelace!");
-    assert_eq!(browser.path(address).await, "/profile");
-    assert_eq!(browser.text("#visits").await, "1");
-    for visits in ["2", "3", "4"] {
-        browser.reload().await;
-        assert_eq!(browser.text("#visits").await, visits);
-    }
-
-    let cookie = browser.cookie("sid").await.expect("the browser kept the cookie");
-    assert_eq!(cookie["httpOnly"], true);
-    assert_eq!(cookie["sameSite"], "Lax");
-    assert_eq!(cookie["path"], "/");
-    assert_eq!(cookie.get("expiry"), None, "until the browser closes");
-    assert_eq!(browser.script("return document.cookie").await, "", "no script can read it");
-    let handle = browser.text("#handle").await;
-    assert!(handle.parse::<sessile::Id>().is_ok(), "{handle}");
-    browser.take_picture_if_asked().await;
-
-    browser.click("button").await;
-    assert_eq!(browser.text("h1").await, "Log in");
-    assert_eq!(browser.path(address).await, "/");
-    assert_eq!(browser.cookie("sid").await, None, "the browser removed the cookie");
-    browser.go(address, "/profile").await;
-    assert_eq!(browser.text("[role=alert]").await, "Please log in first.");
-
-    browser.log_in("Bob").await;
-    assert_eq!(browser.text("#visits").await, "1", "another session from the start");
-}
-
-#[tokio::test]
-async fn a_name_full_of_markup_is_shown_as_it_was_typed() {
-    let (_program, address) = serve("demo");
-    let browser = Browser::open().await;
-    browser.go(address, "/").await;
-    let name = r#"<img src=x onerror="hacked=1">&'"#;
-    browser.log_in(name).await;
-    assert_eq!(browser.text("#who").await, name);
-    assert_eq!(browser.script("return typeof hacked").await, "undefined");
-}
-
-#[tokio::test]
-async fn the_page_fits_a_phone_and_follows_the_colour_scheme() {
-    let (_program, address) = serve("demo");
-    let browser = Browser::open().await;
-    let mut backgrounds = Vec::new();
-    for scheme in ["light", "dark"] {
-        browser.emulate(scheme).await;
-        browser.go(address, "/").await;
-        let colour = "return getComputedStyle(document.body).backgroundColor";
-        backgrounds.push(browser.script(colour).await);
-    }
-    assert_ne!(backgrounds[0], backgrounds[1]);
-    browser.log_in("Wolfeschlegelsteinhausenbergerdorff 1st").await;
-    let overflow = "return document.documentElement.scrollWidth - window.innerWidth";
-    let overflow = browser.script(overflow).await;
-    assert!(overflow.as_i64().unwrap() <= 0, "{overflow} pixels too wide");
-}
+use crate::http_support::{request, send};
 
 /// A browser of its own, closed when this is dropped.
-struct Browser {
+pub(crate) struct Browser {
     driver: SocketAddr,
     session: String,
 }
 
 impl Browser {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let url = env::var("TEST_WEBDRIVER_URL").unwrap_or_else(|_| {
             panic!(
                 "TEST_WEBDRIVER_URL is not set: run `scripts/test`, or only this with \
-                 `scripts/test run cargo test --test demo_browser`"
+                 `scripts/test run cargo test --test browser`"
             )
         });
         let driver = url.trim_start_matches("http://").trim_end_matches('/').parse();
@@ -122,27 +45,44 @@ impl Browser {
         Self { driver, session }
     }
 
-    async fn go(&self, address: SocketAddr, path: &str) {
+    pub(crate) async fn go(&self, address: SocketAddr, path: &str) {
         self.post("url", json!({ "url": format!("http://{address}{path}") })).await;
     }
 
-    async fn reload(&self) {
+    pub(crate) async fn reload(&self) {
         self.post("refresh", json!({})).await;
     }
 
-    async fn path(&self, address: SocketAddr) -> String {
+    pub(crate) async fn path(&self, address: SocketAddr) -> String {
         let url = self.get("url").await.as_str().unwrap().to_owned();
         url.trim_start_matches(&format!("http://{address}")).to_owned()
     }
 
-    async fn log_in(&self, name: &str) {
-        let field = self.find("#name").await;
-        self.post(&format!("element/{field}/value"), json!({ "text": name })).await;
+    pub(crate) async fn log_in(&self, name: &str) {
+        self.fill("#name", name).await;
         self.click("button").await;
     }
 
+    pub(crate) async fn fill(&self, selector: &str, text: &str) {
+        let field = self.find(selector).await;
+        self.post(&format!("element/{field}/value"), json!({ "text": text })).await;
+    }
+
+    /// Waits until the element says this.
+    pub(crate) async fn wait_for(&self, selector: &str, text: &str) {
+        let mut said = String::new();
+        for _ in 0..200 {
+            said = self.text(selector).await;
+            if said == text {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{selector} says {said:?}, not {text:?}");
+    }
+
     /// Clicks, and waits for the next page.
-    async fn click(&self, selector: &str) {
+    pub(crate) async fn click(&self, selector: &str) {
         self.script("window.leaving = true").await;
         let element = self.find(selector).await;
         self.post(&format!("element/{element}/click"), json!({})).await;
@@ -155,22 +95,22 @@ impl Browser {
         panic!("clicking {selector} led nowhere");
     }
 
-    async fn text(&self, selector: &str) -> String {
+    pub(crate) async fn text(&self, selector: &str) -> String {
         let element = self.find(selector).await;
         self.get(&format!("element/{element}/text")).await.as_str().unwrap().to_owned()
     }
 
-    async fn cookie(&self, name: &str) -> Option<Value> {
+    pub(crate) async fn cookie(&self, name: &str) -> Option<Value> {
         let cookies = self.get("cookie").await;
         cookies.as_array().unwrap().iter().find(|cookie| cookie["name"] == name).cloned()
     }
 
-    async fn script(&self, script: &str) -> Value {
+    pub(crate) async fn script(&self, script: &str) -> Value {
         self.post("execute/sync", json!({ "script": script, "args": [] })).await
     }
 
     /// A phone in this colour scheme.
-    async fn emulate(&self, scheme: &str) {
+    pub(crate) async fn emulate(&self, scheme: &str) {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
         let phone = json!({ "width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": true });
         for (command, parameters) in [
@@ -181,7 +121,7 @@ impl Browser {
         }
     }
 
-    async fn take_picture_if_asked(&self) {
+    pub(crate) async fn take_picture_if_asked(&self) {
         if let Some(file) = env::var_os("TEST_SCREENSHOT") {
             let picture = self.get("screenshot").await;
             fs::write(file, BASE64.decode(picture.as_str().unwrap().as_bytes()).unwrap()).unwrap();
