@@ -1,5 +1,5 @@
-//! The main job: log in, see your profile and a visit counter, log out. Pages without a script,
-//! sessions in memory.
+//! The main job: log in, see your profile and a visit counter, log out. Pages without a script.
+//! Sessions are kept in a SQLite file and so survive a restart: stop it, start it, reload.
 //!
 //! ```sh
 //! cargo run --example demo
@@ -11,8 +11,10 @@
 //! curl -i -b jar.txt -X POST http://127.0.0.1:3000/logout
 //! curl -i -b jar.txt http://127.0.0.1:3000/profile
 //! ```
+//! `SESSION_STORE` keeps them elsewhere: `memory:`, `postgres://…`, `redis://…`.
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
+mod keep;
 mod page;
 
 use axum::Router;
@@ -22,9 +24,9 @@ use axum::http::{self, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
-use sessile::store::MemoryStore;
+use sessile::store;
 use sessile::transport::Cookie;
-use sessile::{Active, Error, Key, NewSession, Refusal, Refusals, Session, SessionLayer};
+use sessile::{Active, Error, NewSession, Refusal, Refusals, Session, SessionLayer};
 
 /// What a session holds.
 #[derive(Clone, Serialize, Deserialize)]
@@ -35,7 +37,8 @@ struct Member {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let sessions = SessionLayer::<Member>::new(MemoryStore::new(), Key::generate())
+    let store = store::connect(&keep::store_address()?).await?;
+    let sessions = SessionLayer::<Member>::new(store, keep::key()?)
         // So that the demo works over http://. Behind TLS, delete `dangerously_allow_plain_http`:
         // the cookie is then `__Host-sid`, and Secure.
         .transport(Cookie::host("sid").dangerously_allow_plain_http())

@@ -22,6 +22,7 @@ use std::fmt;
 use std::sync::Arc;
 
 mod answer;
+mod connect;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
 mod json;
 mod memory;
@@ -33,6 +34,7 @@ mod redis;
 mod sqlite;
 
 pub use self::answer::Answer;
+pub use self::connect::connect;
 pub use self::memory::MemoryStore;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::{SqliteOptions, SqliteStore};

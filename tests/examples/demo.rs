@@ -116,3 +116,38 @@ fn visits_on(page: &str) -> u32 {
     let (_, rest) = page.split_once(r#"<strong id="visits">"#).unwrap();
     rest.split_once('<').unwrap().0.parse().unwrap()
 }
+
+#[tokio::test]
+async fn sessions_survive_a_restart() {
+    let folder = std::env::temp_dir().join(format!("sessile-demo-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let store = format!("sqlite:{}", folder.join("sessions.db").display());
+    let variables = [("SESSION_STORE", store.as_str())];
+    let (program, address) = Program::serve("demo", &[], &variables);
+    let mut ada = Visitor::new(address);
+    ada.send(form("/login", "name=Ada")).await;
+    assert!(ada.get("/profile").await.body.contains(">1<"));
+    drop(program); // killed, not asked to stop
+    let (program, address) = Program::serve("demo", &[], &variables);
+    let mut again = ada.at(address);
+    let page = again.get("/profile").await;
+    assert!(page.body.contains(">2<"), "{}", page.body);
+    drop(program);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_store_that_cannot_be_opened_stops_the_program_with_a_remedy_and_without_the_password() {
+    for (store, remedy) in [
+        ("mongodb://ann:hunter2@localhost", "none of memory, sqlite, postgres"),
+        ("hunter2", "begins with its kind"),
+        ("memory:here", "`memory:`"),
+        ("sqlite:no/such/folder/x.db", "folder"),
+        ("redis://ann:hunter2@127.0.0.1:1", "127.0.0.1:1"),
+    ] {
+        let (status, errors) = Program::run("demo", &[], &[("SESSION_STORE", store)]).end();
+        assert_eq!(status.code(), Some(1), "{store}: {errors}");
+        assert!(errors.contains(remedy), "{store}: {errors}");
+        assert!(!errors.contains("hunter2") && !errors.contains("panicked"), "{store}: {errors}");
+    }
+}

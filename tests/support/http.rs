@@ -130,6 +130,11 @@ impl Visitor {
         Self { address, jar: Vec::new() }
     }
 
+    /// The same browser, when the server is elsewhere now.
+    pub fn at(&self, address: SocketAddr) -> Self {
+        Self { address, jar: self.jar.clone() }
+    }
+
     pub async fn get(&mut self, path: &str) -> Reply {
         self.send(get(path)).await
     }
@@ -233,6 +238,7 @@ impl Program {
         let mut child = command
             .args(arguments)
             .env("PORT", "0")
+            .env("SESSION_STORE", "memory:")
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
