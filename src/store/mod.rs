@@ -34,6 +34,8 @@ mod sqlite;
 
 pub use self::answer::Answer;
 pub use self::memory::MemoryStore;
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisOptions, RedisStore};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::id::Id;
