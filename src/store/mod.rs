@@ -36,6 +36,8 @@ mod sqlite;
 pub use self::answer::Answer;
 pub use self::connect::connect;
 pub use self::memory::MemoryStore;
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisOptions, RedisStore};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::{SqliteOptions, SqliteStore};
 use crate::clock::Timestamp;

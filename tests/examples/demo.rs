@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use http::header::COOKIE;
 
-use crate::http_support::{Visitor, form, get, send, serve};
+use crate::http_support::{Program, Visitor, form, get, send, serve};
 
 #[tokio::test]
 async fn log_in_see_the_profile_count_visits_log_out() {
