@@ -38,19 +38,21 @@ pub async fn connect<T: SessionData>(address: &str) -> Result<Arc<dyn Store<T>>,
              `redis://localhost`",
         ));
     };
-    match scheme.to_ascii_lowercase().as_str() {
+    let scheme = scheme.to_ascii_lowercase();
+    let address = format!("{scheme}:{rest}");
+    match scheme.as_str() {
         "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
         "memory" => Err(OpenError::new(
             OpenErrorKind::Config,
             "the address of the store in memory is `memory:` and nothing else",
         )),
         #[cfg(feature = "sqlite")]
-        "sqlite" => Ok(Arc::new(super::SqliteStore::connect(address).await?)),
+        "sqlite" => Ok(Arc::new(super::SqliteStore::connect(&address).await?)),
         #[cfg(all(feature = "postgres", any()))]
-        "postgres" | "postgresql" => Ok(Arc::new(super::PostgresStore::connect(address).await?)),
+        "postgres" | "postgresql" => Ok(Arc::new(super::PostgresStore::connect(&address).await?)),
         #[cfg(feature = "redis")]
         "redis" | "rediss" | "redis+cluster" | "redis+sentinel" => {
-            Ok(Arc::new(super::RedisStore::connect(address).await?))
+            Ok(Arc::new(super::RedisStore::connect(&address).await?))
         }
         other => Err(unknown(other)),
     }

@@ -143,7 +143,7 @@ fn a_store_that_cannot_be_opened_stops_the_program_with_a_remedy_and_without_the
         ("hunter2", "begins with its kind"),
         ("memory:here", "`memory:`"),
         ("sqlite:no/such/folder/x.db", "folder"),
-        ("redis://ann:hunter2@127.0.0.1:1", "127.0.0.1:1"),
+        ("redis://ann:hunter2@127.0.0.1:1", "check the address"),
     ] {
         let (status, errors) = Program::run("demo", &[], &[("SESSION_STORE", store)]).end();
         assert_eq!(status.code(), Some(1), "{store}: {errors}");

@@ -109,7 +109,8 @@ impl Engine {
         if word(&answer) != "index" {
             return self.saved(id, &answer, until).await;
         }
-        let stamp = self.enter(id, &draft, "", until).await?.map_or_else(String::new, |at| at.stamp);
+        let stamp =
+            self.enter(id, &draft, "", until).await?.map_or_else(String::new, |at| at.stamp);
         let answer = self.try_replace(id, expected, &draft, now, &stamp, until).await?;
         if word(&answer) != "done" {
             self.leave(id, &format!("{} {stamp}", draft.owner), until).await?;

@@ -100,7 +100,8 @@ pub(super) fn opening(failure: Failure) -> OpenError {
             "check user and password, and that the user may run `@hash @sortedset @keyspace \
              @scripting time client|tracking` on the keys of this prefix",
         )
-    } else if kind == ErrorKind::Server(ServerErrorKind::ReadOnly) || speaks_of(&error, "READONLY") {
+    } else if kind == ErrorKind::Server(ServerErrorKind::ReadOnly) || speaks_of(&error, "READONLY")
+    {
         (
             OpenErrorKind::Unreachable,
             "this server is a replica: name the primary, or let Sentinel find it with \
