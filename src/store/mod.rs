@@ -23,6 +23,8 @@ use std::sync::Arc;
 
 mod answer;
 mod connect;
+#[cfg(feature = "cached")]
+mod cached;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
 mod json;
 mod memory;
@@ -35,6 +37,8 @@ mod sqlite;
 
 pub use self::answer::Answer;
 pub use self::connect::connect;
+#[cfg(feature = "cached")]
+pub use self::cached::{CacheOptions, CacheStats, Cached};
 pub use self::memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisOptions, RedisStore};
