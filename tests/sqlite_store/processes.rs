@@ -35,17 +35,15 @@ fn say(line: &str) {
 #[ignore = "a part of a_killed_writer_loses_nothing_that_was_acknowledged"]
 async fn write_until_killed() {
     let store = SqliteStore::<Sample>::connect(&std::env::var(URL).unwrap()).await.unwrap();
-    let writers = (0..4).map(|number| {
+    let writer = |number| {
         let store = store.clone();
         tokio::spawn(async move {
             loop {
                 if number % 2 == 0 { write_twice(&store).await } else { log_in(&store).await }
             }
         })
-    });
-    for writer in writers.collect::<Vec<_>>() {
-        writer.await.unwrap();
-    }
+    };
+    drop(tokio::join!(writer(0), writer(1), writer(2), writer(3)));
 }
 
 async fn write_twice(store: &SqliteStore<Sample>) {
@@ -78,7 +76,7 @@ async fn a_killed_writer_loses_nothing_that_was_acknowledged() {
         let mut our_ids = Vec::new();
         while told.len() < 200 + 150 * round {
             told.push(lines.next().expect("it ended by itself").unwrap());
-            if told.len() % 10 == 0 {
+            if told.len().is_multiple_of(10) {
                 our_ids.push(begin(&ours, record(None)).await); // two processes write at once
             }
         }
