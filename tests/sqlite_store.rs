@@ -4,20 +4,34 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test fails by panicking"
+    clippy::doc_markdown,
+    reason = "a test fails by panicking; SQLite is a name"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sessile::store::{
-    Admission, Created, Revoke, Saved, SqliteOptions, SqliteStore, Store, StoreAnswer,
-    SubjectIndex, Swept,
+    Admission, Created, Saved, SqliteStore, Store, StoreAnswer, SubjectIndex, Swept,
 };
-use sessile::testkit::{Sample, conformance};
-use sessile::{Id, Meta, OpenErrorKind, Record, StoreErrorKind, Timestamp};
+use sessile::testkit::Sample;
+use sessile::testkit::conformance::{self, Suite};
+use sessile::{Id, Meta, Record, Timestamp};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, SqliteConnection, SqlitePool};
+
+#[path = "sqlite_store/contents.rs"]
+mod contents;
+#[path = "sqlite_store/faults.rs"]
+mod faults;
+#[path = "sqlite_store/opening.rs"]
+mod opening;
+#[path = "sqlite_store/processes.rs"]
+mod processes;
+#[path = "sqlite_store/statements.rs"]
+mod statements;
 
 /// A folder of its own for each test, gone with it.
 struct Folder(PathBuf);
@@ -42,6 +56,47 @@ impl Drop for Folder {
     fn drop(&mut self) {
         drop(std::fs::remove_dir_all(&self.0));
     }
+}
+
+impl Folder {
+    /// A connection of somebody else to the same file.
+    async fn foreigner(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(self.file()).create_if_missing(true);
+        options.connect().await.unwrap()
+    }
+
+    async fn store(&self) -> SqliteStore<Sample> {
+        SqliteStore::connect(&self.url()).await.unwrap()
+    }
+}
+
+async fn sql(connection: &mut SqliteConnection, text: impl Into<String>) {
+    sqlx::raw_sql(AssertSqlSafe(text.into())).execute(connection).await.unwrap();
+}
+
+const NOW: Timestamp = Timestamp::from_millis(1_768_465_800_123);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn fresh() -> Id {
+    Id::generate().unwrap()
+}
+
+fn record(subject: Option<&str>) -> Record<Sample> {
+    let mut meta = Meta::new(NOW, HOUR, HOUR * 12);
+    meta.subject = subject.map(Arc::from);
+    Record::new(meta, Sample::new("ann"))
+}
+
+/// A session that was just created.
+async fn begin(store: &SqliteStore<Sample>, record: Record<Sample>) -> Id {
+    let id = fresh();
+    let created = store.create(id, Arc::new(record), Admission::OPEN, NOW).await.unwrap();
+    assert!(matches!(created, Created::Done { .. }), "{created:?}");
+    id
+}
+
+async fn is_live(store: &SqliteStore<Sample>, id: Id) -> bool {
+    store.load(id, NOW).await.unwrap().is_some()
 }
 
 // ---- the whole kit ---------------------------------------------------------------------------
@@ -72,6 +127,16 @@ async fn two_stores_on_one_file_conform_when_they_take_turns() {
     let other = SqliteStore::connect(&folder.url()).await.unwrap();
     let stores = Arc::new(Alternating { stores: [one, other], calls: AtomicUsize::new(0) });
     conforms(async || Arc::clone(&stores)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_of_the_application_conforms() {
+    let folder = Folder::new();
+    let options = SqliteConnectOptions::new().filename(folder.file()).create_if_missing(true);
+    let options = options.journal_mode(SqliteJournalMode::Wal);
+    let pool = SqlitePool::connect_with(options).await.unwrap();
+    let store = SqliteStore::<Sample>::from_pool(pool).await.unwrap();
+    Suite::new().quick().run(async || store.clone()).await.assert();
 }
 
 /// Sends each call to the other of two stores than the last.
