@@ -10,7 +10,31 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Where the layer takes the time from.
 ///
 /// The default is [`SystemClock`]; the `testkit` feature has one that stands still until it is
-/// told to move.
+/// told to move. An application may bring its own:
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use sessile::{Clock, Sleep, Timestamp};
+///
+/// /// The system's time, with tokio's timer in place of a thread for waits.
+/// #[derive(Debug)]
+/// struct TokioClock;
+///
+/// impl Clock for TokioClock {
+///     fn now(&self) -> SystemTime {
+///         SystemTime::now()
+///     }
+///
+///     fn sleep(&self, duration: Duration) -> Sleep {
+///         Sleep::new(tokio::time::sleep(duration))
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let before = Timestamp::from(TokioClock.now());
+/// # TokioClock.sleep(Duration::from_millis(2)).await;
+/// # assert!(Timestamp::from(TokioClock.now()) >= before);
+/// # }
+/// ```
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The current wall-clock time.
     fn now(&self) -> SystemTime;
@@ -20,6 +44,13 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 }
 
 /// A wait that a [`Clock`] gave out; a future that yields nothing.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use sessile::Sleep;
+/// Sleep::new(std::future::ready(())).await; // a wait that is over at once
+/// # }
+/// ```
 pub struct Sleep(Pin<Box<dyn Future<Output = ()> + Send>>);
 
 impl Sleep {
@@ -45,6 +76,18 @@ impl fmt::Debug for Sleep {
 
 /// The operating system's clock. Its waits run on a timer thread of their own, so that the crate
 /// works under any async runtime.
+///
+/// Calls on a store take the time as an argument; this is where a task of yours gets it from:
+///
+/// ```
+/// use sessile::store::{MemoryStore, Store};
+/// use sessile::{Clock, SystemClock};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sessile::StoreError> {
+/// let store = MemoryStore::<String>::new();
+/// let swept = store.sweep(SystemClock.now().into(), 1_000).await?;
+/// assert_eq!(swept.removed, 0);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "complete: there is nothing to set")]
 pub struct SystemClock;
@@ -65,9 +108,12 @@ impl Clock for SystemClock {
 /// ```
 /// use std::time::{Duration, UNIX_EPOCH};
 /// use sessile::Timestamp;
-/// let noon = Timestamp::from_millis(1_000);
-/// assert_eq!(Timestamp::from(UNIX_EPOCH + Duration::from_secs(1)), noon);
-/// assert_eq!(noon.plus(Duration::from_secs(1)).as_millis(), 2_000);
+/// let start = Timestamp::from_millis(1_000);
+/// assert_eq!(Timestamp::from(UNIX_EPOCH + Duration::from_secs(1)), start);
+/// let later = start.plus(Duration::from_secs(60));
+/// assert_eq!(later.as_millis(), 61_000);
+/// assert_eq!(later.since(start), Duration::from_secs(60));
+/// assert_eq!(start.since(later), Duration::ZERO);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);

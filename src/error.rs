@@ -23,6 +23,15 @@ pub struct Error {
 }
 
 /// The kinds of [`Error`].
+///
+/// ```
+/// use sessile::{Error, ErrorKind};
+/// /// Whether the same request may succeed if it is sent again.
+/// fn is_worth_a_retry(error: &Error) -> bool {
+///     matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Store)
+/// }
+/// # assert!(is_worth_a_retry(&sessile::StoreError::new(sessile::StoreErrorKind::Timeout).into()));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -104,12 +113,34 @@ impl StdError for Error {
 ///
 /// A store makes one with [`StoreError::new`] and keeps the driver's own error as
 /// [`source`](StdError::source), so that an operator sees the cause while the client sees a 503.
+/// What the driver says is then written to logs: put nothing secret into it.
+///
+/// ```
+/// use std::{error::Error, io};
+/// use sessile::{StoreError, StoreErrorKind};
+/// let driver = io::Error::new(io::ErrorKind::ConnectionRefused, "connection refused");
+/// let error = StoreError::new(StoreErrorKind::Unavailable).with_source(driver);
+/// assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+/// assert_eq!(error.to_string(), "the session store is unavailable");
+/// assert_eq!(error.source().unwrap().to_string(), "connection refused");
+/// ```
 pub struct StoreError {
     kind: StoreErrorKind,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 /// The kinds of [`StoreError`].
+///
+/// ```
+/// use sessile::{Event, StoreErrorKind};
+/// /// Whether an operator must act; whatever else fails may mend itself.
+/// fn must_act(event: &Event<'_>) -> bool {
+///     let Event::StoreFailed { error, .. } = event else { return false };
+///     matches!(error.kind(), StoreErrorKind::Full | StoreErrorKind::Undecodable)
+/// }
+/// # let error = sessile::StoreError::new(StoreErrorKind::Full);
+/// # assert!(must_act(&Event::StoreFailed { operation: "create", error: &error }));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
@@ -185,6 +216,7 @@ impl StdError for StoreError {
 /// use sessile::{OpenError, OpenErrorKind};
 /// let error = OpenError::new(OpenErrorKind::Schema, "run the migrations first");
 /// assert_eq!(error.to_string(), "the session table does not fit: run the migrations first");
+/// assert_eq!(error.kind(), OpenErrorKind::Schema);
 /// ```
 pub struct OpenError {
     kind: OpenErrorKind,
@@ -193,6 +225,15 @@ pub struct OpenError {
 }
 
 /// The kinds of [`OpenError`].
+///
+/// ```
+/// use sessile::{OpenError, OpenErrorKind};
+/// /// Whether it is of use to wait and open the store again; all else wants an operator.
+/// fn may_pass(error: &OpenError) -> bool {
+///     error.kind() == OpenErrorKind::Unreachable
+/// }
+/// # assert!(may_pass(&OpenError::new(OpenErrorKind::Unreachable, "start the server")));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OpenErrorKind {
@@ -277,6 +318,12 @@ pub struct ConfigError {
 
 impl ConfigError {
     /// An error for a transport or store of your own; say the remedy, never a secret.
+    ///
+    /// ```
+    /// use sessile::ConfigError;
+    /// let error = ConfigError::new("a pool of zero connections serves nobody: give it one");
+    /// assert!(error.to_string().ends_with("give it one"));
+    /// ```
     pub fn new(message: impl Into<Cow<'static, str>>) -> Self {
         Self { message: message.into() }
     }

@@ -76,6 +76,14 @@ pub enum Event<'e> {
 }
 
 /// Why a session was ended.
+///
+/// ```
+/// use sessile::{EndReason, Event};
+/// fn is_logout(event: &Event<'_>) -> bool {
+///     matches!(event, Event::Ended { reason: EndReason::Destroyed, .. })
+/// }
+/// # assert!(is_logout(&Event::Ended { id: sessile::Id::generate().unwrap(), reason: EndReason::Destroyed }));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EndReason {
@@ -91,7 +99,18 @@ pub enum EndReason {
     Revoked,
 }
 
-/// Why a ticket gives a request no session.
+/// Why a ticket gives a request no session. It is for logs and metrics; a client is told no more
+/// than a [`Refusal`](crate::Refusal).
+///
+/// ```
+/// use sessile::{Event, Rejection};
+/// /// A browser left to itself brings these about only after a key was retired.
+/// fn is_suspicious(event: &Event<'_>) -> bool {
+///     use Rejection::{Ambiguous, Forged, Malformed};
+///     matches!(event, Event::Rejected { reason: Ambiguous | Forged | Malformed })
+/// }
+/// # assert!(is_suspicious(&Event::Rejected { reason: Rejection::Forged }));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rejection {
@@ -101,9 +120,10 @@ pub enum Rejection {
     Forged,
     /// Several valid tickets of different sessions came in one request (RFC 6265bis, 4.2.2).
     Ambiguous,
-    /// It is valid, but its session has been ended or never was.
+    /// It is valid, but the store has no live session for it: logged out, expired, or lost.
     Gone,
-    /// It is valid, but its session has expired.
+    /// It is valid, but its session has expired, and the store still had it. Stores that keep to
+    /// the contract do not answer such a record, which makes it [`Gone`](Self::Gone).
     Expired,
     /// It is valid, but was replaced by a newer one and used again.
     Reused,
@@ -114,6 +134,26 @@ pub enum Rejection {
 /// Is told of every [`Event`], on the task that serves the request: be quick, or hand it on.
 ///
 /// Any `Fn(&Event<'_>)` is one.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use sessile::{Event, Observer};
+///
+/// #[derive(Default)]
+/// struct Logins(AtomicU64);
+///
+/// impl Observer for Logins {
+///     fn observe(&self, event: &Event<'_>) {
+///         if let Event::Created { subject: Some(_), .. } = event {
+///             self.0.fetch_add(1, Ordering::Relaxed);
+///         }
+///     }
+/// }
+/// # let logins = Logins::default();
+/// # let id = sessile::Id::generate().unwrap();
+/// # for subject in [Some("ann"), None] { logins.observe(&Event::Created { id, subject }); }
+/// # assert_eq!(logins.0.into_inner(), 1);
+/// ```
 pub trait Observer: Send + Sync + 'static {
     /// Something happened.
     fn observe(&self, event: &Event<'_>);

@@ -36,27 +36,63 @@ pub struct Expiry {
 }
 
 impl Expiry {
-    /// The defaults with another idle limit.
+    /// The defaults with another idle limit. One of more than 12 hours needs a longer
+    /// [`absolute`](Self::absolute) limit as well.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sessile::Expiry;
+    /// assert_eq!(Expiry::idle(Duration::from_secs(30 * 60)), Expiry::default());
+    /// ```
     pub fn idle(limit: Duration) -> Self {
         Self { idle: limit, ..Self::default() }
     }
 
-    /// Ends sessions so long after they were created. It must not be shorter than the idle limit.
+    /// Ends sessions so long after they were created. It must not be shorter than the idle limit:
+    /// [`SessionLayer::expiry`](crate::SessionLayer::expiry) refuses that.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use sessile::{Expiry, Key, SessionLayer, Values, store::MemoryStore};
+    /// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// let hour = Duration::from_secs(3600);
+    /// assert!(sessions.clone().try_expiry(Expiry::idle(hour).absolute(8 * hour)).is_ok());
+    /// assert!(sessions.try_expiry(Expiry::idle(8 * hour).absolute(hour)).is_err());
+    /// ```
     #[must_use]
     pub const fn absolute(mut self, limit: Duration) -> Self {
         self.absolute = limit;
         self
     }
 
-    /// Replaces the ticket by a fresh one this often. A stolen ticket then either dies or gives
-    /// itself away: see [`Event::TicketReused`](crate::Event::TicketReused).
+    /// Replaces the ticket by a fresh one this often, with the first request that comes after so
+    /// long. A stolen ticket then either dies or gives itself away: see
+    /// [`Event::TicketReused`](crate::Event::TicketReused). At least twice the
+    /// [`grace`](Self::grace).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use sessile::{Expiry, Key, SessionLayer, Values, store::MemoryStore};
+    /// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// let every = |secs| Expiry::default().renew_after(Duration::from_secs(secs));
+    /// assert!(sessions.clone().try_expiry(every(5 * 60)).is_ok());
+    /// assert!(sessions.try_expiry(every(59)).is_err(), "the grace is 30 seconds");
+    /// ```
     #[must_use]
     pub const fn renew_after(mut self, interval: Duration) -> Self {
         self.renew_after = Some(interval);
         self
     }
 
-    /// Never replaces a ticket unless the application asks for it: no theft alarm.
+    /// Never replaces a ticket unless the application asks for it
+    /// ([`Session::renew`](crate::Session::renew)): no theft alarm.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sessile::Expiry;
+    /// let for_machines = Expiry::idle(Duration::from_secs(300)).without_renewal();
+    /// assert_ne!(for_machines, Expiry::idle(Duration::from_secs(300)));
+    /// ```
     #[must_use]
     pub const fn without_renewal(mut self) -> Self {
         self.renew_after = None;
@@ -64,7 +100,15 @@ impl Expiry {
     }
 
     /// How long requests with the previous ticket still pass once the new one has been presented.
-    /// It covers requests that were under way.
+    /// It covers requests that were under way: make it as long as the slowest request.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use sessile::{Expiry, Key, SessionLayer, Values, store::MemoryStore};
+    /// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// let slow_uploads = Expiry::default().grace(Duration::from_secs(5 * 60));
+    /// assert!(sessions.try_expiry(slow_uploads).is_ok());
+    /// ```
     #[must_use]
     pub const fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
@@ -73,6 +117,24 @@ impl Expiry {
 
     /// Lets every client keep its ticket across restarts, until the absolute deadline. Prefer
     /// [`NewSession::remember`](crate::NewSession::remember) for those who ask for it.
+    ///
+    /// ```
+    /// # use http::{Request, Response, header::SET_COOKIE};
+    /// # use sessile::{Error, Key, Session, SessionLayer, Values, store::MemoryStore};
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// use sessile::Expiry;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+    ///     .expiry(Expiry::default().persistent());
+    /// # let service = sessions.layer(service_fn(|request: Request<()>| async move {
+    /// #     Session::<Values>::of(&request).unwrap().create(Values::new())?;
+    /// #     Ok::<_, Error>(Response::new(String::new()))
+    /// # }));
+    /// # let answer = service.oneshot(Request::new(())).await.unwrap();
+    /// // the answer to a login:
+    /// assert!(answer.headers()[SET_COOKIE].to_str().unwrap().contains("; Max-Age="));
+    /// # }
+    /// ```
     #[must_use]
     pub const fn persistent(mut self) -> Self {
         self.persistent = true;

@@ -16,6 +16,29 @@ use crate::refusal::{Refusal, Refusals};
 use crate::session::{Active, LazySession, Session};
 
 /// Why an extractor found no session. As a response it is worded as the layer's refusals are.
+///
+/// A handler that takes the `Result` decides by itself:
+///
+/// ```
+/// use axum::response::{IntoResponse, Redirect, Response};
+/// use sessile::{Active, Refusal, SessionRejection, Values};
+///
+/// async fn profile(member: Result<Active<Values>, SessionRejection>) -> Response {
+///     match member {
+///         Ok(member) => format!("{} values", member.len()).into_response(),
+///         Err(error) if error.refusal() == Refusal::SessionEnded => {
+///             Redirect::to("/log_in?again").into_response()
+///         }
+///         Err(error) => error.into_response(),
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # use tower::ServiceExt;
+/// # let app = axum::Router::new().route("/", axum::routing::get(profile));
+/// # let answer = app.oneshot(http::Request::new(String::new())).await.unwrap();
+/// # assert_eq!(answer.status(), 500, "no layer");
+/// # }
+/// ```
 pub struct SessionRejection {
     refusal: Refusal,
     response: Box<http::Response<String>>,

@@ -27,6 +27,34 @@ use crate::shared::Shared;
 pin_project! {
     /// The response of a [`SessionService`](crate::SessionService). A request that finds its
     /// session at once is served without a box and without a clone of the inner service.
+    ///
+    /// Its name is for services of yours that wrap one and box nothing either:
+    ///
+    /// ```
+    /// # use std::task::{Context, Poll};
+    /// use http::{Request, Response};
+    /// use sessile::{ResponseFuture, SessionService, Values};
+    /// use tower::Service;
+    ///
+    /// struct Front<S>(SessionService<S, Values>);
+    ///
+    /// impl<S, B, R> Service<Request<B>> for Front<S>
+    /// where
+    ///     S: Service<Request<B>, Response = Response<R>> + Clone,
+    ///     R: Default + 'static,
+    /// {
+    ///     type Response = Response<R>;
+    ///     type Error = S::Error;
+    ///     type Future = ResponseFuture<S, Values, B>;
+    /// #   fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+    /// #       self.0.poll_ready(cx)
+    /// #   }
+    ///
+    ///     fn call(&mut self, request: Request<B>) -> Self::Future {
+    ///         self.0.call(request)
+    ///     }
+    /// }
+    /// ```
     pub struct ResponseFuture<S, T, B>
     where
         S: Service<Request<B>>,

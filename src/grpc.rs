@@ -14,12 +14,22 @@ use crate::session::{Active, Session};
 ///
 /// ```
 /// use sessile::{SessionRequest, Values};
-/// use tonic::{Request, Response, Status};
-/// async fn profile(request: Request<()>) -> Result<Response<()>, Status> {
+/// use tonic::{Code, Request, Response, Status};
+///
+/// async fn log_in(request: Request<()>) -> Result<Response<()>, Status> {
+///     request.session::<Values>().await?.create(Values::new())?;
+///     Ok(Response::new(()))
+/// }
+///
+/// async fn forget(request: Request<()>) -> Result<Response<()>, Status> {
 ///     let member = request.active::<Values>().await?; // UNAUTHENTICATED when there is none
 ///     member.session().update(|values| values.clear())?;
 ///     Ok(Response::new(()))
 /// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # assert_eq!(log_in(Request::new(())).await.unwrap_err().code(), Code::Internal, "no layer");
+/// # assert_eq!(forget(Request::new(())).await.unwrap_err().code(), Code::Internal, "no layer");
+/// # }
 /// ```
 pub trait SessionRequest: sealed::Sealed {
     /// The request's session, live or not.

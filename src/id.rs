@@ -21,12 +21,19 @@ use crate::error::{Error, ErrorKind};
 /// let id: Id = "8c6f4d0a-0f39-4f0e-9a55-6d4f0a3b9c11".parse().unwrap();
 /// assert_eq!(id.to_string(), "8c6f4d0a-0f39-4f0e-9a55-6d4f0a3b9c11");
 /// assert!("00000000-0000-0000-0000-000000000000".parse::<Id>().is_err());
+/// assert_eq!(Id::try_from(id.as_uuid()), Ok(id));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(Uuid); // never nil; `NonNilUuid` would align every struct around it to 16 bytes
 
 impl Id {
     /// A fresh id from the operating system's generator.
+    ///
+    /// ```
+    /// use sessile::Id;
+    /// assert_ne!(Id::generate()?, Id::generate()?);
+    /// # Ok::<(), sessile::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Random`] when the generator fails.
@@ -41,6 +48,13 @@ impl Id {
     }
 
     /// The id with these bytes; `None` for sixteen zeros.
+    ///
+    /// ```
+    /// use sessile::Id;
+    /// let id = Id::from_bytes([7; 16]).expect("not all zero");
+    /// assert_eq!(id.into_bytes(), [7; 16]);
+    /// assert_eq!(Id::from_bytes([0; 16]), None);
+    /// ```
     pub const fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
         let uuid = Uuid::from_bytes(bytes);
         if uuid.is_nil() { None } else { Some(Self(uuid)) }
@@ -108,6 +122,12 @@ impl<'de> Deserialize<'de> for Id {
 }
 
 /// The text or UUID is no session id.
+///
+/// ```
+/// use sessile::Id;
+/// let error = "42".parse::<Id>().unwrap_err();
+/// assert_eq!(error.to_string(), "not a session id: expected a UUID other than the nil UUID");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseIdError(());
 

@@ -56,6 +56,14 @@ pub struct SessionLayer<T> {
 impl<T: SessionData> SessionLayer<T> {
     /// A layer that keeps sessions in `store` and signs tickets with `keys`: a
     /// [`Key`](crate::Key), or a [`Keyring`] when keys change.
+    ///
+    /// ```
+    /// use sessile::{Key, Keyring, SessionLayer, Values, store::MemoryStore};
+    /// let (new, old) = (Key::generate(), Key::generate());
+    /// let one_key = SessionLayer::<Values>::new(MemoryStore::new(), new.clone());
+    /// let during_a_change =
+    ///     SessionLayer::<Values>::new(MemoryStore::new(), Keyring::new(new).also_accept(old));
+    /// ```
     pub fn new(store: impl Store<T>, keys: impl Into<Keyring>) -> Self {
         let shared = Shared {
             store: Arc::new(store),
@@ -79,6 +87,13 @@ impl<T: SessionData> SessionLayer<T> {
 
     /// Lets the ticket travel this way, in place of the default cookie.
     ///
+    /// ```
+    /// use sessile::transport::{Cookie, SameSite};
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+    ///     .transport(Cookie::host("sid").same_site(SameSite::Strict));
+    /// ```
+    ///
     /// # Panics
     /// If the transport is misconfigured; the text says what to write instead. Use
     /// [`try_transport`](Self::try_transport) for settings that are read at run time.
@@ -87,7 +102,16 @@ impl<T: SessionData> SessionLayer<T> {
         accept(self.try_transport(transport))
     }
 
-    /// The same, for settings that are read at run time.
+    /// [`transport`](Self::transport) for settings that are read at run time.
+    ///
+    /// ```
+    /// use sessile::transport::Cookie;
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// let from_a_file = "example.com";
+    /// let error = sessions.try_transport(Cookie::host("sid").domain(from_a_file)).unwrap_err();
+    /// assert!(error.to_string().contains("Cookie::secure"), "{error}");
+    /// ```
     ///
     /// # Errors
     /// If the transport is misconfigured.
@@ -103,17 +127,33 @@ impl<T: SessionData> SessionLayer<T> {
     /// named, the first with a valid ticket counts and gets the write-back. A new session's ticket
     /// goes out by the one whose ticket verified, else by the first.
     ///
+    /// ```
+    /// use sessile::transport::{Bearer, Cookie};
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// let browsers_and_scripts = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+    ///     .transport(Cookie::host("sid"))
+    ///     .or_transport(Bearer::new());
+    /// ```
+    ///
     /// # Panics
-    /// If the transport is misconfigured or one of that name is there already.
+    /// If the transport is misconfigured, one of that name is there already, or there are eight.
     #[track_caller]
     pub fn or_transport(self, transport: impl Transport) -> Self {
         accept(self.try_or_transport(transport))
     }
 
-    /// The same, for settings that are read at run time.
+    /// [`or_transport`](Self::or_transport) for settings that are read at run time.
+    ///
+    /// ```
+    /// use sessile::transport::Cookie;
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// let error = sessions.try_or_transport(Cookie::host("sid")).unwrap_err(); // as the default
+    /// assert!(error.to_string().contains("give the second another name"));
+    /// ```
     ///
     /// # Errors
-    /// If the transport is misconfigured or one of that name is there already.
+    /// If the transport is misconfigured, one of that name is there already, or there are eight.
     pub fn try_or_transport(mut self, transport: impl Transport) -> Result<Self, ConfigError> {
         let bound = self.bind(transport)?;
         let purpose = bound.transport.purpose();
@@ -136,6 +176,14 @@ impl<T: SessionData> SessionLayer<T> {
 
     /// Sets how long sessions live and how often tickets are renewed.
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// use sessile::Expiry;
+    /// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+    ///     .expiry(Expiry::idle(Duration::from_secs(15 * 60)));
+    /// ```
+    ///
     /// # Panics
     /// If the limits contradict each other; the text says how to mend them.
     #[track_caller]
@@ -143,7 +191,17 @@ impl<T: SessionData> SessionLayer<T> {
         accept(self.try_expiry(expiry))
     }
 
-    /// The same, for limits that are read at run time.
+    /// [`expiry`](Self::expiry) for limits that are read at run time.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sessile::Expiry;
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// let a_day = Expiry::idle(Duration::from_secs(24 * 3600)); // and 12 hours in all
+    /// let error = sessions.try_expiry(a_day).unwrap_err();
+    /// assert!(error.to_string().contains("Expiry::absolute"));
+    /// ```
     ///
     /// # Errors
     /// If the limits contradict each other.
@@ -153,7 +211,16 @@ impl<T: SessionData> SessionLayer<T> {
         Ok(self)
     }
 
-    /// Allows each subject at most so many sessions.
+    /// Allows each subject at most so many sessions. Who a session belongs to is said when it is
+    /// created ([`NewSession::subject`](crate::NewSession::subject)); those of nobody are not
+    /// counted.
+    ///
+    /// ```
+    /// use sessile::store::{Limit, MemoryStore};
+    /// # use sessile::{Key, SessionLayer, Values};
+    /// let three_devices = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+    ///     .limit(Limit::evict_oldest(3));
+    /// ```
     ///
     /// # Panics
     /// If the store keeps no index of subjects, or the limit is zero.
@@ -162,7 +229,15 @@ impl<T: SessionData> SessionLayer<T> {
         accept(self.try_limit(limit))
     }
 
-    /// The same, for a limit that is read at run time.
+    /// [`limit`](Self::limit) for a limit that is read at run time.
+    ///
+    /// ```
+    /// use sessile::store::{Limit, MemoryStore};
+    /// # use sessile::{Key, SessionLayer, Values};
+    /// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// assert!(sessions.clone().try_limit(Limit::deny(1)).is_ok());
+    /// assert!(sessions.try_limit(Limit::deny(0)).is_err());
+    /// ```
     ///
     /// # Errors
     /// If the store keeps no index of subjects, or the limit is zero.
@@ -185,24 +260,103 @@ impl<T: SessionData> SessionLayer<T> {
     /// Loads sessions only when somebody asks: the extensions then hold a
     /// [`LazySession<T>`](crate::LazySession), and static files behind the layer cost neither a
     /// signature check nor a store call.
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// use http::{Request, Response};
+    /// use sessile::{Key, LazySession, Session, SessionLayer, Values, store::MemoryStore};
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate()).lazy();
+    /// # let service = sessions.layer(service_fn(|request: Request<()>| async move {
+    /// // in the service behind it:
+    /// assert!(Session::<Values>::of(&request).is_none());
+    /// assert!(LazySession::<Values>::of(&request).is_some());
+    /// # Ok::<_, Infallible>(Response::new(String::new()))
+    /// # }));
+    /// # assert_eq!(service.oneshot(Request::new(())).await.unwrap().status(), 200);
+    /// # }
+    /// ```
     pub fn lazy(mut self) -> Self {
         self.shared().lazy = true;
         self
     }
 
-    /// Takes the time from this clock.
+    /// Takes the time from this clock, and its waits. [`SystemClock`] by default.
+    ///
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    /// use sessile::testkit::SimulatedClock;
+    /// # use http::{Request, Response};
+    /// # use sessile::{Error, Key, Session, SessionLayer, Values, store::MemoryStore};
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+    ///     .clock(SimulatedClock::starting_at(UNIX_EPOCH));
+    /// # let service = sessions.layer(service_fn(|request: Request<()>| async move {
+    /// #     let session = Session::<Values>::of(&request).unwrap();
+    /// // in a handler:
+    /// session.create(Values::new())?;
+    /// assert_eq!(session.expiry(), Some(UNIX_EPOCH + Duration::from_secs(30 * 60)));
+    /// #     Ok::<_, Error>(Response::new(String::new()))
+    /// # }));
+    /// # assert_eq!(service.oneshot(Request::new(())).await.unwrap().status(), 200);
+    /// # }
+    /// ```
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.shared().clock = Arc::new(clock);
         self
     }
 
-    /// Tells this hook what happens to sessions.
+    /// Tells this hook what happens to sessions. There is one; a second takes its place.
+    ///
+    /// ```
+    /// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+    /// use sessile::Event;
+    /// # use http::{Request, Response};
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// let rejected = Arc::new(AtomicU64::new(0));
+    /// let metric = Arc::clone(&rejected);
+    /// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+    ///     .observer(move |event: &Event<'_>| {
+    ///         if let Event::Rejected { .. } = event {
+    ///             metric.fetch_add(1, Ordering::Relaxed);
+    ///         }
+    ///     });
+    /// # let service = sessions
+    /// #     .layer(service_fn(|_: Request<()>| async { Ok::<_, ()>(Response::new(String::new())) }));
+    /// # let request = Request::get("/").header("cookie", "__Host-sid=garbled").body(()).unwrap();
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(service.oneshot(request)).unwrap();
+    /// // after a request with the cookie `__Host-sid=garbled`:
+    /// assert_eq!(rejected.load(Ordering::Relaxed), 1);
+    /// ```
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.shared().observer = Some(Arc::new(observer));
         self
     }
 
-    /// How long one call of the store may take before the request fails. 2 seconds by default.
+    /// How long one call of the store may take before the request fails with 503. 2 seconds by
+    /// default. An answer that is there at once is never late.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use http::{Request, Response};
+    /// use sessile::testkit::{Faulty, Operation};
+    /// use sessile::{Error, Key, Session, SessionLayer, Values, store::MemoryStore};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let store = Faulty::new(MemoryStore::new());
+    /// store.hang(Operation::Create);
+    /// let log_in = SessionLayer::<Values>::new(store, Key::generate())
+    ///     .store_timeout(Duration::from_millis(10))
+    ///     .layer(service_fn(|request: Request<()>| async move {
+    ///         Session::of(&request).expect("the layer").create(Values::new())?;
+    ///         Ok::<_, Error>(Response::new(String::new()))
+    ///     }));
+    /// assert_eq!(log_in.oneshot(Request::new(())).await.unwrap().status(), 503);
+    /// # }
+    /// ```
     pub fn store_timeout(mut self, limit: Duration) -> Self {
         self.shared().store_timeout = limit;
         self
@@ -248,19 +402,78 @@ impl<T: SessionData> SessionLayer<T> {
     /// Serves requests whose session cannot be loaded as if they had none, rather than with 503.
     /// For public pages only: whoever was logged in looks logged out until the store is back
     /// ([`Status::StoreFailed`](crate::Status::StoreFailed)). Writes still fail with 503.
+    ///
+    /// ```
+    /// use sessile::testkit::{Faulty, Operation};
+    /// use sessile::{Key, Session, SessionLayer, StoreErrorKind, Values, store::MemoryStore};
+    /// # use http::{Request, Response, header::{COOKIE, SET_COOKIE}};
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let store = Faulty::new(MemoryStore::new());
+    /// let sessions = SessionLayer::<Values>::new(store.clone(), Key::generate())
+    ///     .anonymous_when_store_fails();
+    /// # let front_page = sessions.layer(service_fn(|request: Request<()>| async move {
+    /// #     let session = Session::<Values>::of(&request).unwrap();
+    /// #     if request.uri() == "/log_in" { session.create(Values::new()).unwrap(); }
+    /// #     Ok::<_, ()>(Response::new(format!("{:?}", session.status())))
+    /// # }));
+    /// # let log_in = Request::get("/log_in").body(()).unwrap();
+    /// # let answer = front_page.clone().oneshot(log_in).await.unwrap();
+    /// # let cookie = answer.headers()[SET_COOKIE].to_str().unwrap().split(';').next().unwrap();
+    /// # let with_a_session = Request::get("/").header(COOKIE, cookie).body(()).unwrap();
+    /// store.fail_next(Operation::Load, StoreErrorKind::Unavailable);
+    /// // a page that prints `session.status()` still comes:
+    /// let answer = front_page.oneshot(with_a_session).await.unwrap();
+    /// assert_eq!((answer.status().as_u16(), answer.body().as_str()), (200, "StoreFailed"));
+    /// # }
+    /// ```
     pub fn anonymous_when_store_fails(mut self) -> Self {
         self.shared().anonymous_when_store_fails = true;
         self
     }
 
-    /// Keeps edits and new sessions also when the handler answers 5xx. By default they are dropped with the failed
-    /// request; the end of a session is always kept.
+    /// Keeps edits and new sessions also when the handler answers 5xx. By default they are dropped
+    /// with the failed request; the end of a session is always kept.
+    ///
+    /// ```
+    /// use http::{Request, Response, header::SET_COOKIE};
+    /// use sessile::{Error, Key, Session, SessionLayer, Values, store::MemoryStore};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let service = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+    ///     .keep_edits_on_server_error()
+    ///     .layer(service_fn(|request: Request<()>| async move {
+    ///         Session::of(&request).expect("the layer").create(Values::new())?;
+    ///         let failed = Response::builder().status(500);
+    ///         Ok::<_, Error>(failed.body(String::new()).expect("a response"))
+    ///     }));
+    /// let answer = service.oneshot(Request::new(())).await.unwrap();
+    /// assert!(answer.headers().contains_key(SET_COOKIE));
+    /// # }
+    /// ```
     pub fn keep_edits_on_server_error(mut self) -> Self {
         self.shared().keep_edits_on_server_error = true;
         self
     }
 
-    /// Sets the statuses and bodies of refusals.
+    /// Sets the statuses and bodies of refusals: the layer's own, and those of extractors and
+    /// guards inside it.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// use sessile::Refusals;
+    /// # use http::{Request, Response};
+    /// # use sessile::{Key, RequireSession, SessionLayer, Values, store::MemoryStore};
+    /// # use tower::{ServiceBuilder, ServiceExt, service_fn};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+    ///     .refusals(Refusals::problem().unauthenticated(StatusCode::NOT_FOUND, "no such page"));
+    /// # let guarded = ServiceBuilder::new().layer(sessions).layer(RequireSession::<Values>::new())
+    /// #     .service(service_fn(|_: Request<()>| async { Ok::<_, ()>(Response::new(String::new())) }));
+    /// let answer = guarded.oneshot(Request::new(())).await.unwrap(); // a guard behind the layer
+    /// assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    /// # }
+    /// ```
     pub fn refusals(mut self, refusals: Refusals) -> Self {
         self.shared().refusals = refusals;
         self

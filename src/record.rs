@@ -14,6 +14,18 @@ use crate::clock::Timestamp;
 ///
 /// `Serialize` is also how a write is compared with what was there: a value that serialises alike
 /// is no change, and a field with `#[serde(skip)]` is not part of the session.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct Member {
+///     name: String,
+///     #[serde(default)] // records from before this field was added still decode
+///     theme: Option<String>,
+/// }
+/// # fn can_be_kept<T: sessile::SessionData>() {}
+/// # can_be_kept::<Member>();
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept in a session",
     note = "derive `Clone`, `serde::Serialize` and `serde::Deserialize` for it; it must be `Send + Sync + 'static`"
@@ -25,6 +37,16 @@ impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> SessionDat
 /// A session as a store keeps it: the application's data and what the layer must know about it.
 ///
 /// Its `Debug` shows neither data nor subject.
+///
+/// ```
+/// use std::time::Duration;
+/// use sessile::{Meta, Record, Timestamp};
+/// let now = Timestamp::from_millis(0);
+/// let meta = Meta::new(now, Duration::from_secs(60), Duration::from_secs(90));
+/// let record = Record::new(meta, "what ann told us");
+/// assert_eq!((record.meta.version, record.data), (1, "what ann told us"));
+/// assert!(!format!("{record:?}").contains("ann"));
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Record<T> {
@@ -58,6 +80,7 @@ impl<T> fmt::Debug for Record<T> {
 /// assert!(!meta.is_live(Timestamp::from_millis(60_000)), "idle for a minute");
 /// meta.touch(Timestamp::from_millis(50_000));
 /// assert_eq!(meta.deadline().as_millis(), 90_000, "the absolute limit stays");
+/// assert_eq!(meta.last_seen().as_millis(), 50_000);
 /// ```
 #[non_exhaustive]
 pub struct Meta {
@@ -88,7 +111,7 @@ pub struct Meta {
 
 impl Meta {
     /// The first version of a session that starts now, may stay unused for `idle` and ends after
-    /// `absolute`.
+    /// `absolute`. Durations count in whole milliseconds.
     pub const fn new(now: Timestamp, idle: Duration, absolute: Duration) -> Self {
         Self {
             version: 1,
@@ -106,6 +129,16 @@ impl Meta {
     }
 
     /// How long it may stay unused, in whole milliseconds.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use sessile::{Meta, Timestamp};
+    /// # let start = Timestamp::from_millis(0);
+    /// let mut meta = Meta::new(start, Duration::from_secs(60), Duration::from_secs(3600));
+    /// meta.set_idle(Duration::from_secs(90));
+    /// assert_eq!(meta.idle(), Duration::from_secs(90));
+    /// assert_eq!(meta.deadline(), start.plus(Duration::from_secs(90)));
+    /// ```
     pub const fn idle(&self) -> Duration {
         Duration::from_millis(self.idle)
     }

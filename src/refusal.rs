@@ -11,7 +11,18 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use crate::error::{Error, ErrorKind};
 
-/// Why a request was refused. The response carries it in its extensions.
+/// Why a request was refused. The response carries it in its extensions, for middleware outside.
+///
+/// ```
+/// use http::Response;
+/// use sessile::{Refusal, Refusals};
+/// fn wants_login<B>(response: &Response<B>) -> bool {
+///     use Refusal::{InvalidTicket, NoTicket, SessionEnded};
+///     matches!(response.extensions().get(), Some(NoTicket | InvalidTicket | SessionEnded))
+/// }
+/// assert!(wants_login(&Refusals::problem().respond(Refusal::NoTicket)));
+/// assert!(!wants_login(&Response::new("welcome")));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -95,10 +106,12 @@ impl Error {
     /// [`Refusals::respond`].
     ///
     /// ```
-    /// # use sessile::{Error, Refusals};
+    /// use sessile::{Error, Refusals, StoreError, StoreErrorKind};
     /// fn answer(error: &Error) -> http::Response<String> {
     ///     Refusals::problem().respond(error.refusal())
     /// }
+    /// let error = Error::from(StoreError::new(StoreErrorKind::Timeout));
+    /// assert_eq!(answer(&error).status(), 503);
     /// ```
     pub const fn refusal(&self) -> Refusal {
         match self.kind() {
@@ -118,7 +131,9 @@ impl Error {
 /// use http::StatusCode;
 /// use sessile::{Refusal, Refusals};
 /// let refusals = Refusals::problem().with(Refusal::NoTicket, StatusCode::FORBIDDEN, "log in first");
-/// # let _ = refusals;
+/// let response = refusals.respond(Refusal::NoTicket);
+/// assert_eq!(response.status(), StatusCode::FORBIDDEN);
+/// assert!(response.body().contains("log in first"));
 /// ```
 #[derive(Clone)]
 pub struct Refusals {
@@ -138,12 +153,27 @@ enum Style {
 impl Refusals {
     /// `application/problem+json` (RFC 9457) with `type`, `title`, `status` and `detail`; 401 for
     /// whatever lacks a valid session, 403 for a limit, 503 for a store that fails. The default.
+    ///
+    /// ```
+    /// use sessile::{Refusal, Refusals};
+    /// let response = Refusals::problem().respond(Refusal::LimitReached);
+    /// assert_eq!(response.status(), 403);
+    /// assert_eq!(response.headers()["content-type"], "application/problem+json");
+    /// assert!(response.body().contains("too many sessions"));
+    /// ```
     pub const fn problem() -> Self {
         Self { style: Style::Problem, texts: [const { None }; Refusal::ALL] }
     }
 
     /// The statuses and bodies of fastapi-sessions: 403 `No session provided`, 401
     /// `Invalid session provided`, 403 `invalid session`, as `{"detail": …}`.
+    ///
+    /// ```
+    /// use sessile::{Refusal, Refusals};
+    /// let response = Refusals::fastapi_sessions().respond(Refusal::NoTicket);
+    /// assert_eq!(response.status(), 403);
+    /// assert_eq!(response.body(), r#"{"detail":"No session provided"}"#);
+    /// ```
     pub fn fastapi_sessions() -> Self {
         Self { style: Style::Detail, ..Self::problem() }
             .with(Refusal::NoTicket, StatusCode::FORBIDDEN, "No session provided")
@@ -155,12 +185,16 @@ impl Refusals {
     ///
     /// ```
     /// use http::{Response, StatusCode};
-    /// let refusals = sessile::Refusals::custom(|_reason| {
+    /// use sessile::{Refusal, Refusals};
+    /// let refusals = Refusals::custom(|reason| {
     ///     let mut response = Response::new("<h1>Please log in</h1>".to_owned());
-    ///     *response.status_mut() = StatusCode::UNAUTHORIZED;
+    ///     *response.status_mut() = match reason {
+    ///         Refusal::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+    ///         _ => StatusCode::UNAUTHORIZED,
+    ///     };
     ///     response
     /// });
-    /// # let _ = refusals;
+    /// assert_eq!(refusals.respond(Refusal::NoTicket).status(), 401);
     /// ```
     pub fn custom(respond: impl Fn(Refusal) -> Response<String> + Send + Sync + 'static) -> Self {
         Self { style: Style::Custom(Arc::new(respond)), ..Self::problem() }
@@ -168,6 +202,15 @@ impl Refusals {
 
     /// Gives one refusal another status and detail. A [`custom`](Self::custom) one decides for
     /// itself.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// use sessile::{Refusal, Refusals};
+    /// let refusals = Refusals::problem()
+    ///     .with(Refusal::LimitReached, StatusCode::CONFLICT, "log out somewhere else first");
+    /// assert_eq!(refusals.respond(Refusal::LimitReached).status(), 409);
+    /// assert_eq!(refusals.respond(Refusal::NoTicket).status(), 401);
+    /// ```
     #[must_use]
     pub fn with(
         mut self,
@@ -198,7 +241,15 @@ impl Refusals {
             .with(Refusal::SessionEnded, status, detail)
     }
 
-    /// The refusal as a response over plain HTTP, for handlers that refuse by themselves.
+    /// The refusal as a response over plain HTTP, for handlers that refuse by themselves. It has no
+    /// `WWW-Authenticate`: what stands there is the layer's to know.
+    ///
+    /// ```
+    /// use sessile::{Active, Refusals, Values};
+    /// let request = http::Request::new(()); // that passed no session layer
+    /// let refusal = Active::<Values>::of(&request).unwrap_err();
+    /// assert_eq!(Refusals::problem().respond(refusal).status(), 500);
+    /// ```
     pub fn respond(&self, refusal: Refusal) -> Response<String> {
         self.render(refusal, None, false)
     }

@@ -16,6 +16,24 @@ use crate::shared::Shared;
 use crate::stripes::Stripes;
 
 /// A service whose requests carry a session. Made by [`SessionLayer`](crate::SessionLayer).
+///
+/// Any service of HTTP requests can be in it, if it can be cloned and its response body has a
+/// `Default`.
+///
+/// ```
+/// use http::{Request, Response};
+/// use sessile::{Key, Session, SessionLayer, SessionService, Values, store::MemoryStore};
+/// use tower::{Layer, ServiceExt, service_fn};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let inner = service_fn(|request: Request<()>| async move {
+///     let session = Session::<Values>::of(&request);
+///     Ok::<_, ()>(Response::new(session.is_some()))
+/// });
+/// let layer = SessionLayer::new(MemoryStore::new(), Key::generate());
+/// let service: SessionService<_, Values> = layer.layer(inner);
+/// assert!(service.oneshot(Request::new(())).await.unwrap().into_body());
+/// # }
+/// ```
 pub struct SessionService<S, T> {
     inner: S,
     shared: Stripes<Shared<T>>,

@@ -48,18 +48,58 @@ pub struct RequireSession<T> {
 
 impl<T> RequireSession<T> {
     /// A guard that refuses in the words of the session's layer.
+    ///
+    /// ```
+    /// use sessile::{RequireSession, Values};
+    /// # use axum::{Router, routing::get};
+    /// let members_only: Router = Router::new()
+    ///     .route("/profile", get(|| async { "hello" }))
+    ///     .layer(RequireSession::<Values>::new());
+    /// ```
     pub fn new() -> Self {
         Self { refusals: None, bodies: Bodies::default(), data: PhantomData }
     }
 
     /// Sets the statuses and bodies of this guard's refusals.
+    ///
+    /// ```
+    /// # use http::{Request, Response};
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// # use tower::{ServiceBuilder, ServiceExt, service_fn};
+    /// use http::StatusCode;
+    /// use sessile::{Refusals, RequireSession};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// let hidden = Refusals::problem().unauthenticated(StatusCode::NOT_FOUND, "no such page");
+    /// let guard = RequireSession::<Values>::new().refusals(hidden);
+    /// # let service = ServiceBuilder::new().layer(sessions).layer(guard)
+    /// #     .service(service_fn(|_: Request<()>| async { Ok::<_, ()>(Response::new(String::new())) }));
+    /// let answer = service.oneshot(Request::new(())).await.unwrap(); // behind the guard
+    /// assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    /// # }
+    /// ```
     pub fn refusals(mut self, refusals: Refusals) -> Self {
         self.refusals = Some(refusals);
         self
     }
 
     /// Says how a refusal's text becomes a response body of type `B`, as
-    /// [`SessionLayer::refusal_body`](crate::SessionLayer::refusal_body) does.
+    /// [`SessionLayer::refusal_body`](crate::SessionLayer::refusal_body) does. A guard that is
+    /// told nothing asks the layer.
+    ///
+    /// ```
+    /// # use http::{Request, Response};
+    /// # use sessile::{Key, RequireSession, SessionLayer, Values, store::MemoryStore};
+    /// # use tower::{ServiceBuilder, ServiceExt, service_fn};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// let guard = RequireSession::<Values>::new().refusal_body(String::into_bytes);
+    /// # let service = ServiceBuilder::new().layer(sessions).layer(guard)
+    /// #     .service(service_fn(|_: Request<()>| async { Ok::<_, ()>(Response::new(Vec::new())) }));
+    /// let answer = service.oneshot(Request::new(())).await.unwrap(); // bodies are `Vec<u8>` here
+    /// assert!(answer.body().starts_with(b"{"));
+    /// # }
+    /// ```
     pub fn refusal_body<B: 'static>(mut self, make: fn(String) -> B) -> Self {
         self.bodies.register(make);
         self
@@ -107,6 +147,18 @@ impl<S, T> Layer<S> for RequireSession<T> {
 }
 
 /// A service that only requests with a live session reach. Made by [`RequireSession`].
+///
+/// ```
+/// use http::{Request, Response};
+/// use sessile::{RequireService, RequireSession, Values};
+/// use tower::{Layer, ServiceExt, service_fn};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let inner = service_fn(|_: Request<()>| async { Ok::<_, ()>(Response::new(String::new())) });
+/// let service: RequireService<_, Values> = RequireSession::new().layer(inner);
+/// let answer = service.oneshot(Request::new(())).await.unwrap();
+/// assert_eq!(answer.status(), 500, "there is no session layer outside of it");
+/// # }
+/// ```
 pub struct RequireService<S, T> {
     inner: S,
     guard: RequireSession<T>,
@@ -166,6 +218,20 @@ type Load<T> = Pin<Box<dyn Future<Output = Result<Session<T>, Refusal>> + Send>>
 
 pin_project! {
     /// The response of a [`RequireService`]. Boxes nothing unless a lazy session must be loaded.
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use sessile::{RequireFuture, RequireService, Values};
+    /// use tower::Service;
+    ///
+    /// fn ask<S, R>(service: &mut RequireService<S, Values>) -> RequireFuture<S, Values, ()>
+    /// where
+    ///     S: Service<Request<()>, Response = Response<R>> + Clone,
+    ///     R: Default + 'static,
+    /// {
+    ///     service.call(Request::new(()))
+    /// }
+    /// ```
     pub struct RequireFuture<S, T, B>
     where
         S: Service<Request<B>>,

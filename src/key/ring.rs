@@ -24,7 +24,8 @@ use crate::error::ConfigError;
 /// let first_release = Keyring::new(old.clone()).also_accept(new.clone());
 /// let second_release = Keyring::new(new.clone()).also_accept(old);
 /// let third_release = Keyring::new(new);
-/// # let _ = (first_release, second_release, third_release);
+/// # assert_ne!(first_release.key_ids(), second_release.key_ids());
+/// # assert_eq!(third_release.key_ids(), second_release.key_ids()[..1]);
 /// ```
 ///
 /// Every older key costs one more HMAC for a ticket that is not under the newest, so retire
@@ -50,6 +51,14 @@ pub(crate) struct Keys {
 }
 
 /// What [`Keyring::revoke`] did.
+///
+/// ```
+/// use sessile::{Key, Keyring, Revoked};
+/// let (old, new) = (Key::generate(), Key::generate());
+/// let ring = Keyring::new(new).also_accept(old.clone());
+/// assert_eq!(ring.revoke(old.id()), Ok(Revoked::Now));
+/// assert_eq!(ring.revoke(old.id()), Ok(Revoked::Unknown), "it is gone already");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Revoked {

@@ -49,6 +49,16 @@ impl<T: SessionData> Active<T> {
     }
 
     /// The session if it is live; `None` otherwise.
+    ///
+    /// ```
+    /// use sessile::{Active, Session, Values};
+    /// fn greeting(session: &Session<Values>) -> &'static str {
+    ///     match Active::from_session(session) {
+    ///         Some(_member) => "Welcome back!",
+    ///         None => "Welcome!",
+    ///     }
+    /// }
+    /// ```
     pub fn from_session(session: &Session<T>) -> Option<Self> {
         session.get().map(|data| Self { session: session.clone(), data })
     }

@@ -41,6 +41,32 @@ use crate::record::{Meta, Record, SessionData};
 ///     })
 /// }
 /// ```
+///
+/// What a request sees, own edits included:
+///
+/// ```
+/// # use http::{Request, Response};
+/// # use sessile::{Error, Key, SessionLayer, Values, store::MemoryStore};
+/// # use tower::{Layer, ServiceExt, service_fn};
+/// use sessile::{NewSession, Session, Status};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+/// # let service = sessions.layer(service_fn(|request: Request<()>| async move {
+/// #     let session = Session::<Values>::of(&request).unwrap();
+/// assert_eq!((session.status(), session.id()), (Status::NoTicket, None));
+/// assert!(session.get().is_none() && session.expiry().is_none());
+///
+/// let id = session.create(NewSession::with(Values::new()).subject("user-42"))?;
+/// assert_eq!((session.status(), session.id()), (Status::Active, Some(id)));
+/// assert!(session.get().is_some_and(|values| values.is_empty()));
+/// let meta = session.meta().expect("just created");
+/// assert_eq!(meta.subject.as_deref(), Some("user-42"));
+/// assert_eq!(session.expiry(), Some(meta.deadline().into()));
+/// #     Ok::<_, Error>(Response::new(String::new()))
+/// # }));
+/// # assert_eq!(service.oneshot(Request::new(())).await.unwrap().status(), 200);
+/// # }
+/// ```
 pub struct Session<T>(pub(crate) Arc<Inner<T>>);
 
 impl<T: SessionData> Session<T> {
@@ -96,9 +122,10 @@ impl<T: SessionData> Session<T> {
     }
 
     /// Begins a new session under a new id, in place of the one that the request came with: log
-    /// in, step up, become somebody else (ASVS 7.2.4). The old id is dead from then on, so nobody
-    /// can plant a session on a visitor. Data of the old session is carried over by you, in `new`.
-    /// Like edits, a new session is dropped when the handler answers 5xx. Answers its id.
+    /// in, step up, become somebody else (ASVS 7.2.4). The old one ends in the step that writes
+    /// the new one, so nobody can plant a session on a visitor. Data of the old session is carried
+    /// over by you, in `new`. Like edits, a new session is dropped when the handler answers 5xx.
+    /// Answers its id.
     ///
     /// ```
     /// # use sessile::{Error, NewSession, Session, Values};
@@ -109,7 +136,9 @@ impl<T: SessionData> Session<T> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`] after the response head has left.
+    /// [`ErrorKind::Closed`] after the response head has left; [`ErrorKind::Random`] if the
+    /// operating system gives no random bytes. That the subject has too many sessions turns out
+    /// when it is written: the request is then answered 403, or [`commit`](Self::commit) says so.
     pub fn create(&self, new: impl Into<NewSession<T>>) -> Result<Id, Error> {
         let id = Id::generate()?;
         let shared = &self.0.shared;
@@ -124,6 +153,27 @@ impl<T: SessionData> Session<T> {
     /// closure runs again on that, so that no update is lost. It must therefore depend on nothing
     /// but its argument, and do nothing else. On a session that this request has begun, it edits what
     /// will be created.
+    ///
+    /// ```
+    /// # use http::{Request, Response};
+    /// # use sessile::{Error, Key, Session, SessionLayer, Values, store::MemoryStore};
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// # let service = sessions.layer(service_fn(|request: Request<()>| async move {
+    /// #     let session = Session::<Values>::of(&request).unwrap();
+    /// session.create(Values::new())?;
+    /// let before = session.update(|values| {
+    ///     let count = values.get("count").ok().flatten().unwrap_or(0);
+    ///     values.insert("count", count + 1).map(|_| count)
+    /// })?;
+    /// assert_eq!(before, Ok(0));
+    /// assert_eq!(session.get().unwrap().get("count"), Ok(Some(1)));
+    /// #     Ok::<_, Error>(Response::new(String::new()))
+    /// # }));
+    /// # assert_eq!(service.oneshot(Request::new(())).await.unwrap().status(), 200);
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::NoSession`] if there is none; [`ErrorKind::Closed`] after the response head
@@ -153,6 +203,25 @@ impl<T: SessionData> Session<T> {
     /// Puts this data in place of whatever is there, also of what another request wrote in
     /// between: the last writer wins. Prefer [`update`](Self::update).
     ///
+    /// ```
+    /// # use http::{Request, Response};
+    /// # use sessile::{Error, Key, Session, SessionLayer, Values, store::MemoryStore};
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// # let service = sessions.layer(service_fn(|request: Request<()>| async move {
+    /// #     let session = Session::<Values>::of(&request).unwrap();
+    /// #     session.create(Values::new())?;
+    /// let mut settings = Values::new();
+    /// settings.insert("theme", "dark").expect("plain text");
+    /// session.replace(settings)?;
+    /// assert!(session.get().unwrap().contains_key("theme"));
+    /// #     Ok::<_, Error>(Response::new(String::new()))
+    /// # }));
+    /// # assert_eq!(service.oneshot(Request::new(())).await.unwrap().status(), 200);
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::NoSession`] if there is none; [`ErrorKind::Closed`] after the response head
     /// has left.
@@ -163,6 +232,25 @@ impl<T: SessionData> Session<T> {
     /// Issues a new ticket for the same session, whether or not one is due. The old one passes
     /// until the new one has been presented, and for the layer's grace after that. When somebody's
     /// privileges change, use [`create`](Self::create) instead.
+    ///
+    /// ```
+    /// # use http::{Request, Response};
+    /// # use sessile::{Error, Key, Session, SessionLayer, Values, store::MemoryStore};
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// # let service = sessions.layer(service_fn(|request: Request<()>| async move {
+    /// #     let session = Session::<Values>::of(&request).unwrap();
+    /// #     session.create(Values::new())?;
+    /// #     session.commit().await?;
+    /// let id = session.id();
+    /// session.renew()?;
+    /// assert_eq!(session.id(), id, "the session stays; its ticket does not");
+    /// #     Ok::<_, Error>(Response::new(String::new()))
+    /// # }));
+    /// # assert_eq!(service.oneshot(Request::new(())).await.unwrap().status(), 200);
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::NoSession`] if there is none; [`ErrorKind::Closed`] after the response head
@@ -177,6 +265,26 @@ impl<T: SessionData> Session<T> {
 
     /// Ends the session and clears the client's ticket: log out. Fine if there is none.
     ///
+    /// ```
+    /// # use http::{Request, Response};
+    /// # use sessile::{Error, Key, Session, SessionLayer, Values, store::MemoryStore};
+    /// use sessile::Status;
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// # let service = sessions.layer(service_fn(|request: Request<()>| async move {
+    /// #     let session = Session::<Values>::of(&request).unwrap();
+    /// #     session.create(Values::new())?;
+    /// #     session.commit().await?;
+    /// session.destroy()?;
+    /// assert_eq!(session.status(), Status::Ended);
+    /// assert!(session.get().is_none());
+    /// #     Ok::<_, Error>(Response::new(String::new()))
+    /// # }));
+    /// # assert_eq!(service.oneshot(Request::new(())).await.unwrap().status(), 200);
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Closed`] after the response head has left.
     pub fn destroy(&self) -> Result<(), Error> {
@@ -188,18 +296,39 @@ impl<T: SessionData> Session<T> {
     /// Carries out the edits made so far now, rather than when the response head is ready: for
     /// streams, upgraded connections, and handlers that must know that it is written.
     ///
-    /// # Errors
-    /// [`ErrorKind::Gone`] if somebody else ended the session meanwhile, [`ErrorKind::Conflict`]
-    /// if other writers kept winning, [`ErrorKind::Limit`] if the subject has too many sessions,
-    /// [`ErrorKind::Store`] if the store failed, [`ErrorKind::Closed`] after the response head
-    /// has left.
-    ///
     /// Await it in the handler: a commit that a task of its own carries out while the response head
     /// leaves is not waited for, and a ticket that it issues is not sent.
     ///
     /// Dropped before it has answered (by a timeout around it, say), a log-out is carried out with
     /// the response after all; with any other edit the request is answered 503, since nobody knows
     /// whether it was written.
+    ///
+    /// ```
+    /// # use http::{Request, Response};
+    /// # use sessile::{Error, Key, Session, SessionLayer, Values, store::MemoryStore};
+    /// use sessile::ErrorKind;
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// # let service = sessions.layer(service_fn(|request: Request<()>| async move {
+    /// #     let session = Session::<Values>::of(&request).unwrap();
+    /// session.create(Values::new())?;
+    /// match session.commit().await {
+    ///     Ok(()) => {} // from now on the session is in the store
+    ///     Err(error) if error.kind() == ErrorKind::Limit => { /* offer to end another one */ }
+    ///     Err(error) => return Err(error),
+    /// }
+    /// #     Ok::<_, Error>(Response::new(String::new()))
+    /// # }));
+    /// # assert_eq!(service.oneshot(Request::new(())).await.unwrap().status(), 200);
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Gone`] if somebody else ended the session meanwhile; [`ErrorKind::Conflict`]
+    /// if other writers kept winning; [`ErrorKind::Limit`] if the subject has too many sessions;
+    /// [`ErrorKind::Store`] if the store failed; [`ErrorKind::Unknown`] if an earlier commit of
+    /// this request was dropped; [`ErrorKind::Closed`] after the response head has left.
     pub async fn commit(&self) -> Result<(), Error> {
         drop(self.open()?);
         let mut commit = Commit::new(Arc::clone(&self.0), Outcome::Answered);
@@ -268,6 +397,26 @@ impl<T> fmt::Debug for Session<T> {
 }
 
 /// A session's data at one moment; derefs to `T`. Later edits do not show in it.
+///
+/// ```
+/// # use http::{Request, Response};
+/// # use sessile::{Error, Key, Session, SessionLayer, Values, store::MemoryStore};
+/// use sessile::Snapshot;
+/// # use tower::{Layer, ServiceExt, service_fn};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+/// # let service = sessions.layer(service_fn(|request: Request<()>| async move {
+/// #     let session = Session::<Values>::of(&request).unwrap();
+/// session.create(Values::new())?;
+/// let before: Snapshot<Values> = session.get().expect("just created");
+/// session.update(|values| values.insert("theme", "dark").map(drop))?.expect("plain text");
+/// assert!(before.is_empty());
+/// assert_eq!(session.get().unwrap().len(), 1);
+/// #     Ok::<_, Error>(Response::new(String::new()))
+/// # }));
+/// # assert_eq!(service.oneshot(Request::new(())).await.unwrap().status(), 200);
+/// # }
+/// ```
 pub struct Snapshot<T>(Arc<Record<T>>);
 
 impl<T> Deref for Snapshot<T> {

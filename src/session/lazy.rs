@@ -15,6 +15,22 @@ use crate::record::SessionData;
 /// [lazy](crate::SessionLayer::lazy) layer. Until [`load`](Self::load) is called, neither the
 /// ticket is verified nor the store asked. Extractors and guards call it by themselves. A request
 /// that never loads its session does not count as a use of it.
+///
+/// ```
+/// # use http::{Request, Response};
+/// use sessile::{Error, Key, LazySession, SessionLayer, Values, store::MemoryStore};
+/// # use tower::{Layer, ServiceExt, service_fn};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate()).lazy();
+/// let service = sessions.layer(service_fn(|request: Request<()>| async move {
+///     let lazy = LazySession::<Values>::of(&request).expect("a lazy layer");
+///     let session = lazy.load().await?; // asks the store, if there is a valid ticket
+///     Ok::<_, Error>(Response::new(session.get().is_some()))
+/// }));
+/// let is_logged_in = service.oneshot(Request::new(())).await.unwrap().into_body();
+/// assert!(!is_logged_in);
+/// # }
+/// ```
 pub struct LazySession<T>(pub(crate) Arc<Inner<T>>);
 
 impl<T: SessionData> LazySession<T> {
@@ -48,9 +64,9 @@ impl<T: SessionData> LazySession<T> {
     ///
     /// # Errors
     /// [`ErrorKind::Store`](crate::ErrorKind::Store) if the store failed; the next call tries
-    /// again. A layer that serves requests
-    /// [without a session](crate::SessionLayer::anonymous_when_store_fails) then gives one with
-    /// that status instead.
+    /// again. A layer that is told to
+    /// [serve such requests without a session](crate::SessionLayer::anonymous_when_store_fails)
+    /// answers a handle of the status [`StoreFailed`](crate::Status::StoreFailed) instead.
     pub async fn load(&self) -> Result<Session<T>, Error> {
         let unread = match &self.0.state().base {
             Base::Unread(unread) => Some(unread.clone()),

@@ -21,6 +21,29 @@ use crate::record::{Meta, Record};
 ///     .remember(Duration::from_secs(30 * 24 * 3600));
 /// # let _: NewSession<Values> = remembered;
 /// ```
+///
+/// Its limits hold for this session, whatever the layer's are:
+///
+/// ```
+/// # use http::{Request, Response};
+/// # use sessile::{Error, Key, Session, SessionLayer, Values, store::MemoryStore};
+/// # use tower::{Layer, ServiceExt, service_fn};
+/// use std::time::Duration;
+/// use sessile::NewSession;
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+/// # let service = sessions.layer(service_fn(|request: Request<()>| async move {
+/// #     let session = Session::<Values>::of(&request).unwrap();
+/// let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));
+/// session.create(NewSession::with(Values::new()).idle(5 * minute).absolute(hour))?;
+/// let meta = session.meta().expect("just created");
+/// assert_eq!(meta.idle(), 5 * minute);
+/// assert_eq!(meta.absolute.since(meta.created), hour);
+/// #     Ok::<_, Error>(Response::new(String::new()))
+/// # }));
+/// # assert_eq!(service.oneshot(Request::new(())).await.unwrap().status(), 200);
+/// # }
+/// ```
 #[must_use = "a new session does nothing until it is given to `Session::create`"]
 #[derive(Clone)]
 pub struct NewSession<T> {
@@ -44,7 +67,8 @@ impl<T> NewSession<T> {
         self
     }
 
-    /// Sets another idle limit than the layer's. Later writes keep it.
+    /// Sets another idle limit than the layer's; one that is longer than the absolute limit is as
+    /// good as that. Later writes keep it.
     pub const fn idle(mut self, limit: Duration) -> Self {
         self.idle = Some(limit);
         self

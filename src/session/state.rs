@@ -16,6 +16,17 @@ use crate::refusal::Refusal;
 use crate::shared::Shared;
 
 /// How a request stands to its session.
+///
+/// ```
+/// use sessile::{Rejection, Session, Status, Values};
+/// fn notice(session: &Session<Values>) -> &'static str {
+///     match session.status() {
+///         Status::Rejected(Rejection::Reused) => "Somebody else used your session. Log in again.",
+///         Status::Rejected(_) => "Your session has ended. Log in again.",
+///         _ => "",
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {

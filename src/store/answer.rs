@@ -12,10 +12,14 @@ use std::task::{Context, Poll};
 ///
 /// ```
 /// use sessile::store::Answer;
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let at_once = Answer::ready(7);
 /// assert_eq!(at_once.now_or_later().unwrap(), 7);
-/// let later = Answer::later(async { 7 });
-/// assert!(later.now_or_later().is_err());
+///
+/// let later = Answer::later(async { 8 });
+/// let unanswered = later.now_or_later().unwrap_err();
+/// assert_eq!(unanswered.await, 8);
+/// # }
 /// ```
 #[must_use = "an answer does nothing unless it is awaited"]
 pub struct Answer<V>(Inner<V>);

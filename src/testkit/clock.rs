@@ -45,6 +45,11 @@ struct Waiting {
 
 impl SimulatedClock {
     /// A clock that shows the first moment of the year 2026 (UTC).
+    ///
+    /// ```
+    /// use sessile::testkit::SimulatedClock;
+    /// assert_eq!(SimulatedClock::new().timestamp().as_millis(), 1_767_225_600_000);
+    /// ```
     pub fn new() -> Self {
         Self::starting_at(UNIX_EPOCH + NEW_YEAR_2026)
     }
@@ -127,8 +132,17 @@ impl SimulatedClock {
     /// move the clock before somebody waits for it looks here.
     ///
     /// ```
-    /// use sessile::testkit::SimulatedClock;
-    /// assert_eq!(SimulatedClock::new().waiting(), 0);
+    /// use std::time::Duration;
+    /// use sessile::{Clock, testkit::SimulatedClock};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let clock = SimulatedClock::new();
+    /// let waiter = tokio::spawn(clock.sleep(Duration::from_secs(5)));
+    /// while clock.waiting() == 0 {
+    ///     tokio::task::yield_now().await;
+    /// }
+    /// clock.advance(Duration::from_secs(5));
+    /// waiter.await.unwrap();
+    /// # }
     /// ```
     pub fn waiting(&self) -> usize {
         self.face().waits.len()

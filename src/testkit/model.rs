@@ -23,6 +23,7 @@ use crate::store::{
 /// let meta = Meta::new(now, Duration::from_secs(60), Duration::from_secs(90));
 /// let created = store.create(id, Arc::new(Record::new(meta, "data")), Admission::OPEN, now).await?;
 /// assert_eq!(created, Created::Done { evicted: vec![], replaced: false });
+/// assert_eq!(store.len(), 1);
 /// # Ok(()) }
 /// ```
 pub struct Model<T> {

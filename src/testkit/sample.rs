@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 ///
 /// ```
 /// use sessile::testkit::Sample;
-/// let sample = Sample::new("ann").counting(3).tagged("theme", "dark");
+/// let sample = Sample::new("ann").counting(3).tagged("theme", "dark").with_blob("…").nested(9);
 /// let json = serde_json::to_string(&sample).unwrap();
 /// assert_eq!(serde_json::from_str::<Sample>(&json).unwrap(), sample);
 /// ```

@@ -2,6 +2,17 @@
 //!
 //! A transport reads candidates from a request, and attaches a ticket to a response or clears it
 //! there. It knows nothing of what a ticket is made of.
+//!
+//! ```
+//! use sessile::transport::{Bearer, Cookie, Header};
+//! use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+//!
+//! // Tried in this order; the one that brought a valid ticket gets the new one.
+//! let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+//!     .transport(Cookie::host("sid"))
+//!     .or_transport(Bearer::new())
+//!     .or_transport(Header::named("x-session"));
+//! ```
 
 use std::fmt;
 use std::time::Duration;
@@ -21,6 +32,60 @@ use crate::error::ConfigError;
 /// Where a ticket is found in a request and put on a response.
 ///
 /// Everything a transport needs is prepared when it is built: these calls run in every request.
+///
+/// A transport of your own, for clients that speak of sessions in a header like
+/// `x-session: v1 <ticket>`:
+///
+/// ```
+/// use std::time::Duration;
+/// use http::{HeaderMap, HeaderName, HeaderValue};
+/// use sessile::transport::{Candidates, TooLong, Transport};
+///
+/// #[derive(Debug)]
+/// struct Versioned;
+///
+/// const FIELD: HeaderName = HeaderName::from_static("x-session");
+///
+/// impl Transport for Versioned {
+///     fn purpose(&self) -> &str {
+///         "versioned:x-session"
+///     }
+///
+///     fn find<'r>(&self, headers: &'r HeaderMap, found: &mut Candidates<'r>) {
+///         for line in headers.get_all(FIELD) {
+///             if let Some(ticket) = line.as_bytes().strip_prefix(b"v1 ").filter(|t| !t.is_empty()) {
+///                 found.push(ticket);
+///             }
+///         }
+///     }
+///
+///     fn attach(
+///         &self,
+///         headers: &mut HeaderMap,
+///         ticket: &str,
+///         _max_age: Option<Duration>, // clients of this kind have no use for it
+///     ) -> Result<(), TooLong> {
+///         let line = HeaderValue::try_from(format!("v1 {ticket}")).map_err(|_| TooLong)?;
+///         headers.insert(FIELD, line);
+///         Ok(())
+///     }
+///
+///     fn clear(&self, headers: &mut HeaderMap) {
+///         headers.insert(FIELD, HeaderValue::from_static(""));
+///     }
+///
+///     fn reads(&self) -> HeaderName {
+///         FIELD
+///     }
+/// }
+///
+/// let mut headers = HeaderMap::new();
+/// Versioned.attach(&mut headers, "ticket", None)?;
+/// let mut found = Candidates::new();
+/// Versioned.find(&headers, &mut found);
+/// assert_eq!(found.as_slice(), [b"ticket"]);
+/// # Ok::<(), TooLong>(())
+/// ```
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// Tells this transport's tickets from those of others, such as `cookie:__Host-sid`: a ticket
     /// is signed for its transport, and does not pass when moved to another.
@@ -63,6 +128,13 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
 }
 
 /// A ticket was too long for its transport.
+///
+/// ```
+/// use sessile::transport::{Cookie, TooLong, Transport};
+/// let (mut headers, ticket) = (http::HeaderMap::new(), "A".repeat(5_000));
+/// assert_eq!(Cookie::host("sid").attach(&mut headers, &ticket, None), Err(TooLong));
+/// assert!(headers.is_empty());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "complete: transports of one's own answer it")]
 pub struct TooLong;
@@ -76,6 +148,16 @@ impl fmt::Display for TooLong {
 impl std::error::Error for TooLong {}
 
 /// What a transport found in a request: at most [`Candidates::MAX`] values, unverified.
+///
+/// ```
+/// use sessile::transport::{Candidates, Cookie, Transport};
+/// let mut headers = http::HeaderMap::new();
+/// headers.insert("cookie", "theme=dark; __Host-sid=one; __Host-sid=two".parse()?);
+/// let mut found = Candidates::new();
+/// Cookie::host("sid").find(&headers, &mut found);
+/// assert_eq!(found.as_slice(), [b"one", b"two"]);
+/// # Ok::<(), http::header::InvalidHeaderValue>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Candidates<'r> {
     values: [&'r [u8]; MOST],
@@ -94,6 +176,15 @@ impl<'r> Candidates<'r> {
     }
 
     /// Adds one; beyond [`Candidates::MAX`] it is dropped.
+    ///
+    /// ```
+    /// use sessile::transport::Candidates;
+    /// let mut found = Candidates::new();
+    /// for value in [b"a"; 100] {
+    ///     found.push(value);
+    /// }
+    /// assert_eq!(found.as_slice().len(), Candidates::MAX);
+    /// ```
     #[inline]
     pub fn push(&mut self, value: &'r [u8]) {
         if let Some(slot) = self.values.get_mut(self.len) {

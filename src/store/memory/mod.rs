@@ -103,8 +103,15 @@ impl<T> MemoryStore<T> {
     /// How many sessions are held, expired ones that were not removed yet included.
     ///
     /// ```
-    /// use sessile::store::MemoryStore;
-    /// assert_eq!(MemoryStore::<String>::new().len(), 0);
+    /// # use std::{sync::Arc, time::Duration};
+    /// # use sessile::{Id, Meta, Record, Timestamp};
+    /// use sessile::store::{Admission, MemoryStore, Store};
+    /// # let now = Timestamp::from_millis(0);
+    /// # let record = Record::new(Meta::new(now, Duration::from_secs(60), Duration::MAX), ());
+    /// let (store, id) = (MemoryStore::new(), Id::generate()?);
+    /// drop(store.create(id, Arc::new(record), Admission::OPEN, now)); // done at once
+    /// assert_eq!(store.len(), 1);
+    /// # Ok::<(), sessile::Error>(())
     /// ```
     pub fn len(&self) -> usize {
         self.shelf.room.held()

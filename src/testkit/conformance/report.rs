@@ -13,6 +13,7 @@ use super::suite::Case;
 /// let report = suite.run(async || Flawed::new(Flaw::AdoptsOnReplace)).await;
 /// assert!(!report.is_ok());
 /// assert!(report.to_string().contains("FAILED   S8"));
+/// assert!(report.to_string().ends_with("0 passed, 1 failed, 0 skipped"));
 /// # }
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -22,6 +23,18 @@ pub struct Report {
 }
 
 /// What came of one case.
+///
+/// ```
+/// use sessile::testkit::{Flaw, Flawed, conformance::Suite};
+/// # #[tokio::main] async fn main() {
+/// let suite = Suite::new().quick().only(&["S8"]);
+/// let report = suite.run(async || Flawed::new(Flaw::AdoptsOnReplace)).await;
+/// let failure = report.failed().next().expect("it adopts unknown ids");
+/// println!("{}: {}", failure.name(), failure.message());
+/// # assert_eq!(failure.id(), "S8");
+/// # assert!(!failure.message().is_empty());
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Finding {
     id: &'static str,
@@ -65,7 +78,17 @@ impl Report {
         self.findings.push(finding);
     }
 
-    /// The cases that the store passed.
+    /// The cases that the store passed, in the order in which they ran.
+    ///
+    /// ```
+    /// use sessile::testkit::{Model, conformance::Suite};
+    /// # #[tokio::main] async fn main() {
+    /// let report = Suite::new().quick().only(&["S1", "S8"]).run(async || Model::new()).await;
+    /// let passed: Vec<_> = report.passed().map(|finding| finding.id()).collect();
+    /// assert_eq!(passed, ["S1", "S8"]);
+    /// assert_eq!((report.failed().count(), report.skipped().count()), (0, 0));
+    /// # }
+    /// ```
     pub fn passed(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.verdict == Verdict::Passed)
     }
@@ -85,7 +108,15 @@ impl Report {
         self.failed().next().is_none() && self.passed().next().is_some()
     }
 
-    /// Panics with the whole report unless it [`is_ok`](Self::is_ok).
+    /// Panics with the whole report unless it [`is_ok`](Self::is_ok): the last line of a test.
+    ///
+    /// ```should_panic
+    /// use sessile::testkit::{Model, conformance::Suite};
+    /// # #[tokio::main] async fn main() {
+    /// let report = Suite::new().only(&["no such case"]).run(async || Model::new()).await;
+    /// report.assert(); // nothing was run, so nothing is proved
+    /// # }
+    /// ```
     ///
     /// # Panics
     /// If a case failed, or none was run.

@@ -17,6 +17,12 @@ use crate::store::Store;
 use crate::testkit::Sample;
 
 /// One rule and how it is tried. [`cases`] has them all.
+///
+/// ```
+/// for case in sessile::testkit::conformance::cases() {
+///     println!("{:<4} {}", case.id, case.name);
+/// }
+/// ```
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Case {
@@ -111,7 +117,10 @@ impl Suite {
     /// The same rules tried less often: hundreds of sessions where there were thousands.
     ///
     /// ```
-    /// let suite = sessile::testkit::conformance::Suite::new().quick();
+    /// use sessile::testkit::{Model, conformance::Suite};
+    /// # #[tokio::main] async fn main() {
+    /// Suite::new().quick().run(async || Model::new()).await.assert();
+    /// # }
     /// ```
     #[must_use]
     pub const fn quick(mut self) -> Self {
@@ -122,7 +131,11 @@ impl Suite {
     /// Only the cases with these ids.
     ///
     /// ```
-    /// let suite = sessile::testkit::conformance::Suite::new().only(&["S34"]);
+    /// use sessile::testkit::{Model, conformance::Suite};
+    /// # #[tokio::main] async fn main() {
+    /// let report = Suite::new().only(&["S8"]).run(async || Model::new()).await;
+    /// assert_eq!(report.passed().count(), 1);
+    /// # }
     /// ```
     #[must_use]
     pub fn only(mut self, ids: &[&str]) -> Self {

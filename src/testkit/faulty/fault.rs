@@ -5,6 +5,18 @@ use std::time::Duration;
 use crate::error::StoreErrorKind;
 
 /// An operation of a store.
+///
+/// ```
+/// use sessile::{Id, StoreErrorKind, Timestamp, store::Store};
+/// use sessile::testkit::{Faulty, Model, Operation};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = Faulty::new(Model::<String>::new());
+/// store.fail_all(Operation::Touch, StoreErrorKind::Unavailable);
+/// let (id, now) = (Id::generate()?, Timestamp::from_millis(0));
+/// assert!(store.touch(id, now).await.is_err());
+/// assert!(store.load(id, now).await.is_ok(), "the others work");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Operation {
@@ -34,11 +46,15 @@ impl Operation {
     /// Every operation.
     ///
     /// ```
-    /// use sessile::{StoreErrorKind, testkit::{Faulty, Model, Operation}};
+    /// use sessile::{Id, StoreErrorKind, Timestamp, store::Store};
+    /// use sessile::testkit::{Faulty, Model, Operation};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let store = Faulty::new(Model::<String>::new());
     /// for operation in Operation::ALL {
     ///     store.fail_all(*operation, StoreErrorKind::Unavailable);
     /// }
+    /// assert!(store.delete(Id::generate()?, Timestamp::from_millis(0)).await.is_err());
+    /// # Ok(()) }
     /// ```
     pub const ALL: &[Self] = &[
         Self::Load,
@@ -54,7 +70,21 @@ impl Operation {
     ];
 }
 
-/// What goes wrong with a call.
+/// What goes wrong with a call. [`Faulty::next`](super::Faulty::next) and
+/// [`Faulty::always`](super::Faulty::always) take one; the common ones have methods of their own.
+///
+/// ```
+/// use sessile::{Id, StoreErrorKind, Timestamp, store::Store};
+/// use sessile::testkit::{Fault, Faulty, Model, Operation};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = Faulty::new(Model::<String>::new());
+/// store.next(Operation::Load, Fault::Yield { before: 1, after: 0 });
+/// store.next(Operation::Load, Fault::Fail(StoreErrorKind::Timeout));
+/// let (id, now) = (Id::generate()?, Timestamp::from_millis(0));
+/// assert!(store.load(id, now).await.is_ok(), "late, but right");
+/// assert!(store.load(id, now).await.is_err());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -81,9 +111,14 @@ pub enum Fault {
 /// How often each operation was called.
 ///
 /// ```
-/// use sessile::testkit::Calls;
-/// let calls = Calls::default();
-/// assert_eq!((calls.total(), calls.writes()), (0, 0));
+/// use sessile::{Id, Timestamp, store::Store, testkit::{Faulty, Model}};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (store, id) = (Faulty::new(Model::<String>::new()), Id::generate()?);
+/// store.load(id, Timestamp::from_millis(0)).await?;
+/// store.delete(id, Timestamp::from_millis(0)).await?;
+/// let calls = store.calls();
+/// assert_eq!((calls.load, calls.total(), calls.writes()), (1, 2, 1));
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -49,10 +49,16 @@ impl<T: 'static> Faulty<T> {
     ///
     /// ```
     /// use std::sync::Arc;
+    /// # use sessile::{Id, Timestamp};
+    /// use sessile::store::Store;
     /// use sessile::testkit::{Faulty, Model};
-    /// let shared = Arc::new(Model::<String>::new());
-    /// let store = Faulty::in_front_of(shared.clone());
-    /// assert_eq!(store.calls().total(), 0);
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (id, now) = (Id::generate()?, Timestamp::from_millis(0));
+    /// let shared: Arc<dyn Store<String>> = Arc::new(Model::new());
+    /// let store = Faulty::in_front_of(Arc::clone(&shared));
+    /// shared.load(id, now).await?;
+    /// assert_eq!(store.calls().total(), 0, "it hears of its own calls only");
+    /// # Ok(()) }
     /// ```
     pub fn in_front_of(store: Arc<dyn Store<T>>) -> Self {
         let script = Arc::new(Mutex::new(Script::default()));
@@ -62,8 +68,21 @@ impl<T: 'static> Faulty<T> {
     /// The same with delays that this clock measures. Without it they take real time.
     ///
     /// ```
-    /// use sessile::testkit::{Faulty, Model, SimulatedClock};
-    /// let store = Faulty::new(Model::<String>::new()).with_clock(SimulatedClock::new());
+    /// use std::time::Duration;
+    /// # use sessile::{Id, Timestamp, store::Store};
+    /// use sessile::testkit::{Faulty, Model, Operation, SimulatedClock};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (id, now) = (Id::generate()?, Timestamp::from_millis(0));
+    /// let clock = SimulatedClock::new();
+    /// let store = Faulty::new(Model::<String>::new()).with_clock(clock.clone());
+    /// store.delay(Operation::Load, Duration::from_secs(3));
+    /// let answer = tokio::spawn(store.load(id, now));
+    /// while clock.waiting() == 0 {
+    ///     tokio::task::yield_now().await; // the delay begins when somebody waits for the answer
+    /// }
+    /// clock.advance(Duration::from_secs(3));
+    /// assert!(answer.await?.is_ok());
+    /// # Ok(()) }
     /// ```
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
@@ -91,9 +110,14 @@ impl<T> Faulty<T> {
     /// The next call of this operation suffers this fault. Further ones queue up behind it.
     ///
     /// ```
+    /// # use sessile::{Id, Timestamp, store::{Saved, Store}};
     /// use sessile::testkit::{Fault, Faulty, Model, Operation};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (id, now) = (Id::generate()?, Timestamp::from_millis(0));
     /// let store = Faulty::new(Model::<String>::new());
     /// store.next(Operation::Touch, Fault::Yield { before: 1, after: 1 });
+    /// assert_eq!(store.touch(id, now).await?, Saved::Gone, "a little later");
+    /// # Ok(()) }
     /// ```
     pub fn next(&self, operation: Operation, fault: Fault) {
         self.script().next(operation, fault);
@@ -102,9 +126,16 @@ impl<T> Faulty<T> {
     /// Every call of this operation suffers this fault from now on.
     ///
     /// ```
+    /// # use sessile::{Id, Timestamp, store::Store};
+    /// use std::time::Duration;
     /// use sessile::testkit::{Fault, Faulty, Model, Operation};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (id, now) = (Id::generate()?, Timestamp::from_millis(0));
     /// let store = Faulty::new(Model::<String>::new());
     /// store.always(Operation::Delete, Fault::HangAfter);
+    /// let waited = tokio::time::timeout(Duration::from_millis(1), store.delete(id, now)).await;
+    /// assert!(waited.is_err(), "done, but nobody is told");
+    /// # Ok(()) }
     /// ```
     pub fn always(&self, operation: Operation, fault: Fault) {
         self.script().always(operation, fault);
@@ -113,9 +144,15 @@ impl<T> Faulty<T> {
     /// The next call fails with such an error, and nothing is done.
     ///
     /// ```
+    /// # use sessile::{Id, Timestamp, store::Store};
     /// use sessile::{StoreErrorKind, testkit::{Faulty, Model, Operation}};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (id, now) = (Id::generate()?, Timestamp::from_millis(0));
     /// let store = Faulty::new(Model::<String>::new());
-    /// store.fail_next(Operation::Create, StoreErrorKind::Full);
+    /// store.fail_next(Operation::Load, StoreErrorKind::Unavailable);
+    /// assert!(store.load(id, now).await.is_err());
+    /// assert!(store.load(id, now).await.is_ok());
+    /// # Ok(()) }
     /// ```
     pub fn fail_next(&self, operation: Operation, kind: StoreErrorKind) {
         self.next(operation, Fault::Fail(kind));
@@ -124,9 +161,17 @@ impl<T> Faulty<T> {
     /// Every call fails with such an error, and nothing is done.
     ///
     /// ```
+    /// # use sessile::{Id, Timestamp, store::Store};
     /// use sessile::{StoreErrorKind, testkit::{Faulty, Model, Operation}};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (id, now) = (Id::generate()?, Timestamp::from_millis(0));
     /// let store = Faulty::new(Model::<String>::new());
     /// store.fail_all(Operation::Load, StoreErrorKind::Undecodable);
+    /// for _ in 0..3 {
+    ///     let error = store.load(id, now).await.unwrap_err();
+    ///     assert_eq!(error.kind(), StoreErrorKind::Undecodable);
+    /// }
+    /// # Ok(()) }
     /// ```
     pub fn fail_all(&self, operation: Operation, kind: StoreErrorKind) {
         self.always(operation, Fault::Fail(kind));
@@ -135,10 +180,17 @@ impl<T> Faulty<T> {
     /// Every call takes this long before anything is done.
     ///
     /// ```
-    /// use std::time::Duration;
-    /// use sessile::testkit::{Faulty, Model, Operation, SimulatedClock};
-    /// let store = Faulty::new(Model::<String>::new()).with_clock(SimulatedClock::new());
-    /// store.delay(Operation::Load, Duration::from_secs(3));
+    /// use std::time::{Duration, Instant};
+    /// # use sessile::{Id, Timestamp, store::Store};
+    /// use sessile::testkit::{Faulty, Model, Operation};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (id, now) = (Id::generate()?, Timestamp::from_millis(0));
+    /// let store = Faulty::new(Model::<String>::new());
+    /// store.delay(Operation::Load, Duration::from_millis(20)); // real ones: it has no other clock
+    /// let start = Instant::now();
+    /// store.load(id, now).await?;
+    /// assert!(start.elapsed() >= Duration::from_millis(20));
+    /// # Ok(()) }
     /// ```
     pub fn delay(&self, operation: Operation, by: Duration) {
         self.always(operation, Fault::Delay(by));
@@ -147,9 +199,16 @@ impl<T> Faulty<T> {
     /// Calls are neither done nor ever answered.
     ///
     /// ```
+    /// # use sessile::{Id, Timestamp, store::Store};
+    /// use std::time::Duration;
     /// use sessile::testkit::{Faulty, Model, Operation};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (id, now) = (Id::generate()?, Timestamp::from_millis(0));
     /// let store = Faulty::new(Model::<String>::new());
-    /// store.hang(Operation::Replace);
+    /// store.hang(Operation::Load);
+    /// let waited = tokio::time::timeout(Duration::from_millis(1), store.load(id, now)).await;
+    /// assert!(waited.is_err());
+    /// # Ok(()) }
     /// ```
     pub fn hang(&self, operation: Operation) {
         self.always(operation, Fault::Hang);
@@ -159,9 +218,18 @@ impl<T> Faulty<T> {
     /// the write.
     ///
     /// ```
+    /// # use std::{sync::Arc, time::Duration};
+    /// # use sessile::{Id, Meta, Record, Timestamp, store::{Admission, Store}};
     /// use sessile::{StoreErrorKind, testkit::{Faulty, Model, Operation}};
-    /// let store = Faulty::new(Model::<String>::new());
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (id, now) = (Id::generate()?, Timestamp::from_millis(0));
+    /// # let meta = Meta::new(now, Duration::from_secs(60), Duration::from_secs(90));
+    /// # let record = Arc::new(Record::new(meta, "data"));
+    /// let store = Faulty::new(Model::new());
     /// store.lose_reply(Operation::Create, StoreErrorKind::Timeout);
+    /// assert!(store.create(id, record, Admission::OPEN, now).await.is_err());
+    /// assert!(store.load(id, now).await?.is_some(), "it is there all the same");
+    /// # Ok(()) }
     /// ```
     pub fn lose_reply(&self, operation: Operation, kind: StoreErrorKind) {
         self.next(operation, Fault::LoseReply(kind));
@@ -223,8 +291,14 @@ impl<T> Faulty<T> {
     /// How often each operation was called so far, failures included.
     ///
     /// ```
+    /// # use sessile::{Id, Timestamp, store::Store};
     /// use sessile::testkit::{Faulty, Model};
-    /// assert_eq!(Faulty::new(Model::<String>::new()).calls().load, 0);
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (id, now) = (Id::generate()?, Timestamp::from_millis(0));
+    /// let store = Faulty::new(Model::<String>::new());
+    /// store.load(id, now).await?;
+    /// assert_eq!(store.calls().load, 1);
+    /// # Ok(()) }
     /// ```
     pub fn calls(&self) -> Calls {
         self.script().calls

@@ -1,6 +1,16 @@
 //! The ways to be wrong.
 
 /// A way for a store to be wrong.
+///
+/// ```
+/// use sessile::{Id, Timestamp, store::{Saved, Store}};
+/// use sessile::testkit::{Flaw, Flawed};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = Flawed::new(Flaw::AnswersDoneWhenGone);
+/// let touched = store.touch(Id::generate()?, Timestamp::from_millis(0)).await?;
+/// assert_eq!(touched, Saved::Done, "though there is nothing to touch");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Flaw {
@@ -121,7 +131,10 @@ impl Flaw {
     ///
     /// ```
     /// use sessile::testkit::Flaw;
-    /// assert!(Flaw::ALL.contains(&Flaw::IgnoresVersion));
+    /// for flaw in Flaw::ALL {
+    ///     println!("{flaw:?}"); // a check of a store is good if it finds each of them
+    /// }
+    /// # assert!(Flaw::ALL.contains(&Flaw::IgnoresVersion));
     /// ```
     pub const ALL: &[Self] = &[
         Self::AdoptsOnLoad,
