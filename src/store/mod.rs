@@ -38,9 +38,9 @@ use std::fmt;
 use std::sync::Arc;
 
 mod answer;
-mod connect;
 #[cfg(feature = "cached")]
 mod cached;
+mod connect;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
 mod json;
 mod memory;
@@ -52,9 +52,9 @@ mod redis;
 mod sqlite;
 
 pub use self::answer::Answer;
-pub use self::connect::connect;
 #[cfg(feature = "cached")]
 pub use self::cached::{CacheOptions, CacheStats, Cached};
+pub use self::connect::connect;
 pub use self::memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisOptions, RedisStore};
