@@ -290,10 +290,10 @@ fn servers_end_with_the_process_that_owns_them() {
     script("up", &["--owner", &owner.id().to_string(), "redis"]);
     let pid: u32 = script("pids", &["redis"]).trim().parse().unwrap();
     assert!(lives(pid));
-    owner.kill().unwrap();
-    owner.wait().unwrap();
+    owner.kill().unwrap(); // a zombie from here on
     eventually("the server has ended", || (!lives(pid)).then_some(()));
     eventually("its files are gone", || (!dir.exists()).then_some(()));
+    owner.wait().unwrap();
 }
 
 #[test]
