@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{Entry, OccupiedEntry, SET_COOKIE};
+use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 use memchr::memmem::Finder;
 
@@ -80,24 +80,30 @@ impl Template {
     ///
     /// A browser would keep the last one, but servers must not send two (RFC 6265bis, 4.1.1).
     pub(super) fn put(&self, headers: &mut HeaderMap, line: HeaderValue) -> Result<(), TooLong> {
-        if headers.contains_key(SET_COOKIE)
-            && let Ok(Entry::Occupied(lines)) = headers.try_entry(SET_COOKIE)
-            && lines.iter().any(|line| is_named(line, self.name()))
-        {
-            self.replace(lines, line);
-            return Ok(());
+        // Appending tells whether the handler sets cookies too; a look beforehand costs as much.
+        match headers.try_append(SET_COOKIE, line) {
+            Ok(true) => self.leave_the_last(headers),
+            Ok(false) => Ok(()),
+            Err(_) => Err(TooLong),
         }
-        headers.try_append(SET_COOKIE, line).map(drop).map_err(|_| TooLong)
     }
 
-    fn replace(&self, mut lines: OccupiedEntry<'_, HeaderValue>, line: HeaderValue) {
-        // Not by `insert_mult`, which panics on an entry of three values and more (http 1.5.0).
-        let others: Vec<_> =
+    /// Takes out our lines but for the last.
+    fn leave_the_last(&self, headers: &mut HeaderMap) -> Result<(), TooLong> {
+        let lines = headers.get_all(SET_COOKIE);
+        let mut left: Vec<_> =
             lines.iter().filter(|line| !is_named(line, self.name())).cloned().collect();
-        lines.insert(line);
-        for other in others {
-            lines.append(other);
+        if left.len() + 1 == lines.iter().count() {
+            return Ok(());
         }
+        left.extend(lines.iter().next_back().cloned());
+        // Not by `insert_mult`, which panics on an entry of three values and more (http 1.5.0).
+        let mut left = left.into_iter();
+        if let Some(first) = left.next() {
+            headers.try_insert(SET_COOKIE, first).map_err(|_| TooLong)?;
+        }
+        left.try_for_each(|line| headers.try_append(SET_COOKIE, line).map(drop))
+            .map_err(|_| TooLong)
     }
 
     fn name(&self) -> &[u8] {
@@ -116,7 +122,8 @@ fn is_named(line: &HeaderValue, name: &[u8]) -> bool {
 /// `cookie-octet` of RFC 6265bis, 4.1.1. Without early exit, so that it runs many bytes at a time.
 fn are_cookie_octets(value: &str) -> bool {
     value.bytes().fold(true, |all, byte| {
-        let graphic = byte > b' ' && byte < 0x7f;
+        // As signed numbers all that is not ASCII is below zero.
+        let graphic = (byte.cast_signed() > b' '.cast_signed()) & (byte != 0x7f);
         all & graphic & (byte != b'"') & (byte != b',') & (byte != b';') & (byte != b'\\')
     })
 }
