@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Extensions, HeaderName, Request, Response, StatusCode};
+use http::{Extensions, HeaderName, HeaderValue, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -240,10 +240,11 @@ fn outcome<R, E>(result: &Result<Response<R>, E>, keep_edits: bool) -> Outcome {
     if failed && !keep_edits { Outcome::Failed } else { Outcome::Answered }
 }
 
-/// Unknown, internal, unavailable and data loss are the server's fault.
+/// Unknown, internal, unavailable and data loss are the server's fault. What is not of gRPC's
+/// content type is no answer of gRPC, whatever else it says.
 fn is_grpc_failure<R>(response: &Response<R>) -> bool {
-    let status = response.headers().get(&GRPC_STATUS);
-    status.is_some_and(|code| ["2", "13", "14", "15"].iter().any(|fault| code == fault))
+    let fault = |code: &HeaderValue| ["2", "13", "14", "15"].iter().any(|fault| code == fault);
+    is_grpc(response.headers()) && response.headers().get(&GRPC_STATUS).is_some_and(fault)
 }
 
 /// Made once: to look a name up by its text is to parse it (300 instructions).
