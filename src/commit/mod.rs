@@ -30,12 +30,14 @@ use crate::wait::Timed;
 pub(crate) struct Commit<T> {
     session: Arc<Inner<T>>,
     outcome: Outcome,
+    /// Whether the plan was asked; until then nothing is waited for.
+    decided: bool,
     step: Step<T>,
     attempts: u32,
 }
 
+/// What is being waited for.
 enum Step<T> {
-    Decide,
     Touch(Timed<Saved>, Live<T>, Reply),
     Replace(Timed<Saved>, Rewrite<T>),
     Again(Rewrite<T>),
@@ -81,7 +83,7 @@ macro_rules! wait {
 
 impl<T: SessionData> Commit<T> {
     pub(crate) const fn new(session: Arc<Inner<T>>, outcome: Outcome) -> Self {
-        Self { session, outcome, step: Step::Decide, attempts: 0 }
+        Self { session, outcome, decided: false, step: Step::Done, attempts: 0 }
     }
 
     pub(crate) const fn session(&self) -> &Arc<Inner<T>> {
@@ -89,8 +91,8 @@ impl<T: SessionData> Commit<T> {
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if let Step::Decide = self.step {
-            self.step = Step::Done;
+        if !self.decided {
+            self.decided = true;
             self.decide()?;
         }
         // A store in memory has answered by now.
@@ -130,7 +132,7 @@ impl<T: SessionData> Commit<T> {
                     let deleted = wait!(self, cx, answer, Step::Delete(answer, death));
                     self.deleted(deleted, &death)?;
                 }
-                Step::Decide | Step::Done => return Poll::Ready(Ok(())),
+                Step::Done => return Poll::Ready(Ok(())),
             }
         }
     }
@@ -288,7 +290,7 @@ fn ticket<T>(live: &Live<T>, generation: u32) -> Owed {
 impl<T> Drop for Commit<T> {
     fn drop(&mut self) {
         let given_up = match &self.step {
-            Step::Decide | Step::Touch(..) | Step::Done => return,
+            Step::Touch(..) | Step::Done => return,
             Step::Delete(_, death) if death.reason == EndReason::Reused => return,
             Step::Delete(..) => false,
             Step::Create(..) => true,
