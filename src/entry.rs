@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use crate::clock::Timestamp;
 use crate::codec::{Opened, Signed, TICKET_LEN, Ticket};
@@ -226,5 +226,8 @@ const fn presented(opened: Opened) -> Presented {
 /// may be answered after that login: clearing the cookie then would log them out. So only
 /// navigations clear, and clients that do not say what they are doing.
 pub(crate) fn is_clearable(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-dest").is_none_or(|dest| dest == "document")
+    headers.get(&SEC_FETCH_DEST).is_none_or(|dest| dest == "document")
 }
+
+/// Made once: to look a name up by its text is to parse it.
+static SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");

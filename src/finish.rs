@@ -15,9 +15,9 @@ pub(crate) fn finish<T>(
     touched: bool,
     headers: &mut HeaderMap,
 ) -> Result<(), Refusal> {
-    match owed {
-        Owed::Nothing if touched => guard_caches(headers, Privacy::Private, &shared.reads),
-        Owed::Nothing => {}
+    let privacy = match owed {
+        Owed::Nothing if touched => Privacy::Private,
+        Owed::Nothing => return Ok(()),
         Owed::Ticket { via, ticket, max_age } => {
             if let Some(bound) = shared.transports.get(usize::from(via)) {
                 let token = bound.codec.seal(&ticket);
@@ -26,14 +26,14 @@ pub(crate) fn finish<T>(
                     Refusal::Internal
                 })?;
             }
-            guard_caches(headers, Privacy::NoStore, &shared.reads);
+            Privacy::NoStore
         }
         Owed::Removal { via } => {
             if let Some(bound) = shared.transports.get(usize::from(via)) {
                 bound.transport.clear(headers);
             }
-            guard_caches(headers, Privacy::NoStore, &shared.reads);
+            Privacy::NoStore
         }
-    }
-    Ok(())
+    };
+    guard_caches(headers, privacy, &shared.reads).map_err(|_too_many| Refusal::Internal)
 }

@@ -8,19 +8,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Extensions, HeaderMap, Request, Response, StatusCode};
+use http::{Extensions, HeaderName, HeaderValue, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::commit::Commit;
 use crate::entry::Loading;
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::finish::finish;
 use crate::log;
 use crate::plan::Outcome;
 use crate::record::SessionData;
 use crate::refusal::{Refusal, is_grpc};
-use crate::response::{Privacy, guard_caches};
 use crate::session::{Base, Inner, LazySession, Left, Mounted, Owed, Session};
 use crate::shared::Shared;
 
@@ -184,35 +183,25 @@ where
                     match session.close() {
                         Left::Nothing => return polled,
                         Left::Caches => {
-                            if let Ok(response) = result {
-                                let reads = &session.shared.reads;
-                                guard_caches(response.headers_mut(), Privacy::Private, reads);
-                            }
+                            answer(session, Ok(Owed::Nothing), result);
                             return polled;
                         }
                         Left::Commit => {}
                     }
+                    let outcome = outcome(result, session.shared.keep_edits_on_server_error);
+                    let mut commit = Commit::new(Arc::clone(session), outcome);
+                    if let Poll::Ready(saved) = commit.poll(cx) {
+                        answer(session, owed(session, saved), result);
+                        return polled;
+                    }
                     let Poll::Ready(result) = polled else { return Poll::Pending };
-                    let outcome = outcome(&result, session.shared.keep_edits_on_server_error);
-                    let commit = Commit::new(Arc::clone(session), outcome);
                     Step::Save { commit, result: Some(result) }
                 }
                 StepProjection::Save { commit, result } => {
                     let saved = ready!(commit.poll(cx));
-                    let Some(result) = result.take() else { return Poll::Pending };
-                    return Poll::Ready(result.map(|mut response| {
-                        let refusal = match saved {
-                            Ok(()) => send(commit.session(), response.headers_mut()).err(),
-                            Err(error) => refusal(error.kind()),
-                        };
-                        match refusal {
-                            None => response,
-                            Some(refusal) => {
-                                let grpc = is_grpc(response.headers());
-                                respond(&commit.session().shared, refusal, grpc)
-                            }
-                        }
-                    }));
+                    let Some(mut result) = result.take() else { return Poll::Pending };
+                    answer(commit.session(), owed(commit.session(), saved), &mut result);
+                    return Poll::Ready(result);
                 }
                 StepProjection::Refuse { refused } => {
                     let Some(Refused { refusal, grpc, shared }) = refused.take() else {
@@ -226,10 +215,28 @@ where
     }
 }
 
-/// Puts on the response what the commit decided.
-fn send<T>(session: &Inner<T>, headers: &mut HeaderMap) -> Result<(), Refusal> {
-    let owed = mem::replace(&mut session.state().owed, Owed::Nothing);
-    finish(&session.shared, owed, session.was_touched(), headers)
+/// What the response owes the client after a commit, or why there is none.
+fn owed<T>(session: &Inner<T>, saved: Result<(), Error>) -> Result<Owed, Refusal> {
+    match saved {
+        Ok(()) => Ok(mem::replace(&mut session.state().owed, Owed::Nothing)),
+        Err(error) => refusal(error.kind()).map_or(Ok(Owed::Nothing), Err),
+    }
+}
+
+/// Puts on the response what is owed, or a refusal in its place.
+fn answer<T: 'static, R: Default + 'static, E>(
+    session: &Inner<T>,
+    owed: Result<Owed, Refusal>,
+    result: &mut Result<Response<R>, E>,
+) {
+    let Ok(response) = result else { return };
+    let finished = owed.and_then(|owed| {
+        finish(&session.shared, owed, session.was_touched(), response.headers_mut())
+    });
+    if let Err(refusal) = finished {
+        let grpc = is_grpc(response.headers());
+        *response = respond(&session.shared, refusal, grpc);
+    }
 }
 
 fn respond<T: 'static, R: Default + 'static>(
@@ -261,11 +268,15 @@ fn outcome<R, E>(result: &Result<Response<R>, E>, keep_edits: bool) -> Outcome {
     if failed && !keep_edits { Outcome::Failed } else { Outcome::Answered }
 }
 
-/// Unknown, internal, unavailable and data loss are the server's fault.
+/// Unknown, internal, unavailable and data loss are the server's fault. What is not of gRPC's
+/// content type is no answer of gRPC, whatever else it says.
 fn is_grpc_failure<R>(response: &Response<R>) -> bool {
-    let status = response.headers().get("grpc-status");
-    status.is_some_and(|code| ["2", "13", "14", "15"].iter().any(|fault| code == fault))
+    let fault = |code: &HeaderValue| ["2", "13", "14", "15"].iter().any(|fault| code == fault);
+    is_grpc(response.headers()) && response.headers().get(&GRPC_STATUS).is_some_and(fault)
 }
+
+/// Made once: to look a name up by its text is to parse it (300 instructions).
+static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 impl<S, T, B> fmt::Debug for ResponseFuture<S, T, B>
 where

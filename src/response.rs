@@ -1,6 +1,6 @@
 //! What a response must say to caches about the session behind it (RFC 9111; ASVS 14.3.2).
 
-use http::header::{CACHE_CONTROL, Entry, VARY};
+use http::header::{CACHE_CONTROL, MaxSizeReached, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// How closely the response is tied to one client.
@@ -12,69 +12,116 @@ pub(crate) enum Privacy {
     NoStore,
 }
 
-/// Merges `Cache-Control` and `Vary`, leaving whatever the handler chose if it is stricter.
-pub(crate) fn guard_caches(headers: &mut HeaderMap, privacy: Privacy, reads: &[HeaderName]) {
-    match privacy {
-        Privacy::Private => keep_private(headers),
-        Privacy::NoStore => keep_from_store(headers),
-    }
-    for name in reads {
-        vary_by(headers, name);
-    }
+/// What becomes of a line of ours where the handler has lines of the same name.
+enum Merge {
+    /// Theirs say it already.
+    Theirs,
+    /// Both stay.
+    Both,
+    /// This one takes the place of all.
+    Instead(HeaderValue),
 }
 
-fn keep_private(headers: &mut HeaderMap) {
-    if let Entry::Vacant(free) = headers.entry(CACHE_CONTROL) {
-        free.insert(HeaderValue::from_static("private"));
-        return;
+/// Merges `Cache-Control` and `Vary`, leaving whatever the handler chose if it is stricter.
+///
+/// # Errors
+/// When the response has as many headers as a map can hold.
+pub(crate) fn guard_caches(
+    headers: &mut HeaderMap,
+    privacy: Privacy,
+    reads: &[HeaderName],
+) -> Result<(), MaxSizeReached> {
+    match privacy {
+        Privacy::Private => add(headers, CACHE_CONTROL, PRIVATE, keep_private)?,
+        Privacy::NoStore => add(headers, CACHE_CONTROL, NO_STORE, keep_from_store)?,
     }
-    if has_token(headers, &CACHE_CONTROL, "no-store")
-        || has_token(headers, &CACHE_CONTROL, "private")
-    {
-        return;
+    for name in reads {
+        add(headers, VARY, HeaderValue::from(name.clone()), |theirs| vary_by(theirs, name))?;
+    }
+    Ok(())
+}
+
+/// Adds a line; where the handler has lines of the same name, `merge` decides.
+///
+/// Appending tells whether it has any. To look beforehand would cost as much again in every
+/// response, and hardly any handler speaks to caches.
+fn add(
+    headers: &mut HeaderMap,
+    name: HeaderName,
+    ours: HeaderValue,
+    merge: impl FnOnce(&[HeaderValue]) -> Merge,
+) -> Result<(), MaxSizeReached> {
+    if headers.try_append(name.clone(), ours)? {
+        let mut theirs: Vec<_> = headers.get_all(&name).into_iter().cloned().collect();
+        theirs.pop(); // ours
+        match merge(&theirs) {
+            Merge::Theirs => set(headers, name, theirs)?,
+            Merge::Both => {}
+            Merge::Instead(line) => set(headers, name, vec![line])?,
+        }
+    }
+    Ok(())
+}
+
+/// Puts these lines in place of all of that name.
+fn set(
+    headers: &mut HeaderMap,
+    name: HeaderName,
+    lines: Vec<HeaderValue>,
+) -> Result<(), MaxSizeReached> {
+    let mut lines = lines.into_iter();
+    if let Some(first) = lines.next() {
+        headers.try_insert(name.clone(), first)?;
+    }
+    for line in lines {
+        headers.try_append(name.clone(), line)?;
+    }
+    Ok(())
+}
+
+fn keep_private(theirs: &[HeaderValue]) -> Merge {
+    if has_token(theirs, "no-store") || has_token(theirs, "private") {
+        return Merge::Theirs;
     }
     // What the handler said about age still holds for the client's own cache.
     let mut value = String::from("private");
-    for directive in tokens(headers, &CACHE_CONTROL) {
+    for directive in tokens(theirs) {
         let name = directive.split('=').next().unwrap_or(directive).trim();
         if !name.eq_ignore_ascii_case("public") && !name.eq_ignore_ascii_case("s-maxage") {
             value.push_str(", ");
             value.push_str(directive);
         }
     }
-    let value = HeaderValue::try_from(value);
-    headers.insert(CACHE_CONTROL, value.unwrap_or(HeaderValue::from_static("private")));
+    Merge::Instead(HeaderValue::try_from(value).unwrap_or(PRIVATE))
 }
 
-fn keep_from_store(headers: &mut HeaderMap) {
-    if let Entry::Vacant(free) = headers.entry(CACHE_CONTROL) {
-        free.insert(HeaderValue::from_static("no-store"));
-    } else if !has_token(headers, &CACHE_CONTROL, "no-store") {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+fn keep_from_store(theirs: &[HeaderValue]) -> Merge {
+    if has_token(theirs, "no-store") { Merge::Theirs } else { Merge::Instead(NO_STORE) }
+}
+
+fn vary_by(theirs: &[HeaderValue], name: &HeaderName) -> Merge {
+    if has_token(theirs, "*") || has_token(theirs, name.as_str()) {
+        Merge::Theirs
+    } else {
+        Merge::Both
     }
 }
 
-fn vary_by(headers: &mut HeaderMap, name: &HeaderName) {
-    if let Entry::Vacant(free) = headers.entry(VARY) {
-        free.insert(HeaderValue::from(name.clone()));
-    } else if !has_token(headers, &VARY, "*") && !has_token(headers, &VARY, name.as_str()) {
-        headers.append(VARY, HeaderValue::from(name.clone()));
-    }
+fn has_token(lines: &[HeaderValue], token: &str) -> bool {
+    tokens(lines).any(|found| found.eq_ignore_ascii_case(token))
 }
 
-fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
-    tokens(headers, name).any(|found| found.eq_ignore_ascii_case(token))
-}
-
-fn tokens<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
-    headers
-        .get_all(name)
-        .into_iter()
+fn tokens(lines: &[HeaderValue]) -> impl Iterator<Item = &str> {
+    lines
+        .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(str::trim)
         .filter(|token| !token.is_empty())
 }
+
+const PRIVATE: HeaderValue = HeaderValue::from_static("private");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 #[cfg(test)]
 mod tests {
@@ -103,7 +150,7 @@ mod tests {
             if !before.is_empty() {
                 headers.insert(CACHE_CONTROL, HeaderValue::from_static(before));
             }
-            guard_caches(&mut headers, privacy, &[http::header::COOKIE]);
+            guard_caches(&mut headers, privacy, &[http::header::COOKIE]).unwrap();
             assert_eq!(headers[CACHE_CONTROL], after, "{name}");
             assert_eq!(headers[VARY], "cookie", "{name}");
         }
@@ -115,6 +162,7 @@ mod tests {
             ("absent", vec![], vec!["cookie"]),
             ("another", vec!["Accept"], vec!["Accept", "cookie"]),
             ("there already", vec!["accept, Cookie"], vec!["accept, Cookie"]),
+            ("there already, in the second line", vec!["accept", "Cookie"], vec!["accept", "Cookie"]),
             ("everything", vec!["*"], vec!["*"]),
         ];
         for (name, before, after) in cases {
@@ -122,7 +170,7 @@ mod tests {
             for value in before {
                 headers.append(VARY, HeaderValue::from_static(value));
             }
-            guard_caches(&mut headers, Privacy::Private, &[http::header::COOKIE]);
+            guard_caches(&mut headers, Privacy::Private, &[http::header::COOKIE]).unwrap();
             assert_eq!(headers.get_all(VARY).iter().collect::<Vec<_>>(), after, "{name}");
         }
     }

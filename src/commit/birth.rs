@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Commit, Step};
+use super::{Commit, Step, ticket};
 use crate::error::{Error, ErrorKind, StoreError};
 use crate::event::{EndReason, Event};
 use crate::id::Id;
-use crate::plan::{Due, Reply};
+use crate::plan::Due;
 use crate::record::{Record, SessionData};
 use crate::session::{Base, Edits, Live};
 use crate::store::{Admission, Created};
@@ -26,15 +26,14 @@ impl<T: SessionData> Commit<T> {
     pub(super) fn create(
         &mut self,
         edits: Edits<T>,
-        instead_of: Option<(Id, u8, EndReason)>,
-    ) -> Result<Step<T>, Error> {
-        let Edits::Create(id, record) = edits else { return Ok(Step::Done) };
-        let via = instead_of.map_or_else(|| self.presenter(), |(_, via, _)| via);
-        let instead_of = instead_of.map(|(id, _, reason)| (id, reason));
+        via: u8,
+        instead_of: Option<(Id, EndReason)>,
+    ) -> Result<(), Error> {
+        let Edits::Create(id, record) = edits else { return Ok(()) };
         self.insert(Birth { id, record, via, instead_of })
     }
 
-    fn insert(&mut self, birth: Birth<T>) -> Result<Step<T>, Error> {
+    fn insert(&mut self, birth: Birth<T>) -> Result<(), Error> {
         let shared = &self.session.shared;
         let admission =
             Admission { replacing: birth.instead_of.map(|(id, _)| id), limit: shared.limit };
@@ -42,7 +41,10 @@ impl<T: SessionData> Commit<T> {
         let answer = shared.store.create(birth.id, record, admission, birth.record.meta.created);
         match answer.now_or_later() {
             Ok(created) => self.created(created, birth),
-            Err(later) => Ok(Step::Create(self.timed(later), birth)),
+            Err(later) => {
+                self.step = Step::Create(self.timed(later), birth);
+                Ok(())
+            }
         }
     }
 
@@ -50,12 +52,12 @@ impl<T: SessionData> Commit<T> {
         &mut self,
         created: Result<Created, StoreError>,
         mut birth: Birth<T>,
-    ) -> Result<Step<T>, Error> {
+    ) -> Result<(), Error> {
         let shared = &self.session.shared;
         match created {
             Ok(Created::Done { evicted, replaced }) => {
                 self.born(birth, &evicted, replaced);
-                Ok(Step::Done)
+                Ok(())
             }
             Ok(Created::Exists) if self.attempts < DRAWS => {
                 self.attempts += 1;
@@ -84,7 +86,7 @@ impl<T: SessionData> Commit<T> {
         }
         shared.tell(Event::Created { id, subject: record.meta.subject.as_deref() });
         let live = Live { id, record, due: Due::NOTHING, via, presented: 0, old_key: false, now };
-        self.answer(&live, 0, Reply::Attach);
-        self.session.state().base = Base::Live(live);
+        let owed = ticket(&live, 0);
+        self.stand_on(Base::Live(live), owed);
     }
 }

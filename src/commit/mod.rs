@@ -1,7 +1,7 @@
 //! Carrying out the plan: one atomic write, done again on newer data if somebody else came first.
 //!
 //! A commit is a named state machine rather than an `async fn`, so that a store that answers at
-//! once costs no box. Every step owns what it works on and hands it to the next.
+//! once costs no box, and no step either. Every step owns what it works on.
 
 mod birth;
 mod rewrite;
@@ -30,12 +30,14 @@ use crate::wait::Timed;
 pub(crate) struct Commit<T> {
     session: Arc<Inner<T>>,
     outcome: Outcome,
+    /// Whether the plan was asked; until then nothing is waited for.
+    decided: bool,
     step: Step<T>,
     attempts: u32,
 }
 
+/// What is being waited for.
 enum Step<T> {
-    Decide,
     Touch(Timed<Saved>, Live<T>, Reply),
     Replace(Timed<Saved>, Rewrite<T>),
     Again(Rewrite<T>),
@@ -59,6 +61,8 @@ struct Start<T> {
     came: Came,
     live: Option<Live<T>>,
     other: Option<(Id, u8)>,
+    /// The transport that presented a ticket, dead or alive; else the first.
+    via: u8,
     edits: Edits<T>,
     renew: bool,
     given_up: bool,
@@ -79,7 +83,7 @@ macro_rules! wait {
 
 impl<T: SessionData> Commit<T> {
     pub(crate) const fn new(session: Arc<Inner<T>>, outcome: Outcome) -> Self {
-        Self { session, outcome, step: Step::Decide, attempts: 0 }
+        Self { session, outcome, decided: false, step: Step::Done, attempts: 0 }
     }
 
     pub(crate) const fn session(&self) -> &Arc<Inner<T>> {
@@ -87,36 +91,49 @@ impl<T: SessionData> Commit<T> {
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if !self.decided {
+            self.decided = true;
+            self.decide()?;
+        }
+        // A store in memory has answered by now.
+        match self.step {
+            Step::Done => Poll::Ready(Ok(())),
+            _ => self.resume(cx),
+        }
+    }
+
+    /// Takes up the step at which an answer was not there; steps say themselves what comes next.
+    #[inline(never)] // its frame is large
+    fn resume(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
-            self.step = match mem::replace(&mut self.step, Step::Done) {
-                Step::Decide => self.decide()?,
+            match mem::replace(&mut self.step, Step::Done) {
                 Step::Touch(mut answer, live, reply) => {
                     let saved = wait!(self, cx, answer, Step::Touch(answer, live, reply));
-                    self.touched(saved, &live, reply)
+                    self.touched(saved, &live, reply);
                 }
                 Step::Replace(mut answer, rewrite) => {
                     let saved = wait!(self, cx, answer, Step::Replace(answer, rewrite));
-                    self.replaced(saved, rewrite)?
+                    self.replaced(saved, rewrite)?;
                 }
                 Step::Pause(mut sleep, rewrite) => {
                     wait!(self, cx, sleep, Step::Pause(sleep, rewrite));
-                    Step::Again(rewrite)
+                    self.reload(rewrite)?;
                 }
                 Step::Again(rewrite) => self.reload(rewrite)?,
                 Step::Reload(mut answer, now, rewrite) => {
                     let loaded = wait!(self, cx, answer, Step::Reload(answer, now, rewrite));
-                    self.reloaded(loaded, now, rewrite)?
+                    self.reloaded(loaded, now, rewrite)?;
                 }
                 Step::Create(mut answer, birth) => {
                     let created = wait!(self, cx, answer, Step::Create(answer, birth));
-                    self.created(created, birth)?
+                    self.created(created, birth)?;
                 }
                 Step::Delete(mut answer, death) => {
                     let deleted = wait!(self, cx, answer, Step::Delete(answer, death));
-                    self.deleted(deleted, &death)?
+                    self.deleted(deleted, &death)?;
                 }
                 Step::Done => return Poll::Ready(Ok(())),
-            };
+            }
         }
     }
 
@@ -126,8 +143,8 @@ impl<T: SessionData> Commit<T> {
     }
 
     /// Takes the edits, asks the plan, and starts the write.
-    fn decide(&mut self) -> Result<Step<T>, Error> {
-        let Start { came, live, other, mut edits, renew, given_up } = self.start();
+    fn decide(&mut self) -> Result<(), Error> {
+        let Start { came, live, other, via, mut edits, renew, given_up } = self.start();
         if given_up && edits.intent() != Intent::Destroy {
             return Err(Error::new(ErrorKind::Unknown));
         }
@@ -139,33 +156,36 @@ impl<T: SessionData> Commit<T> {
         let (write, reply) = plan(came, edits.intent(), due, self.outcome);
         match (write, live) {
             (Write::Create, live) => {
-                let current = live.as_ref().map(|live| (live.id, live.via, EndReason::Replaced));
-                let reused = other.map(|(id, via)| (id, via, EndReason::Reused));
-                self.create(edits, current.or(reused))
+                let current = live.map(|live| (live.id, EndReason::Replaced));
+                let reused = other.map(|(id, _)| (id, EndReason::Reused));
+                self.create(edits, via, current.or(reused))
             }
             (Write::Delete, Some(live)) => {
                 let Live { id, via, now, .. } = live;
                 self.delete(Death { id, via, reason: EndReason::Destroyed, now })
             }
-            (Write::Delete, None) => other.map_or(Ok(Step::Done), |(id, via)| {
+            (Write::Delete, None) => other.map_or(Ok(()), |(id, via)| {
                 let now = self.session.shared.now();
                 self.delete(Death { id, via, reason: EndReason::Reused, now })
             }),
             (Write::Replace, Some(live)) => self.replace(live, edits, due, reply, renew),
             (Write::Touch, Some(live)) => {
                 let touch = self.session.shared.store.touch(live.id, live.now);
-                Ok(match touch.now_or_later() {
+                match touch.now_or_later() {
                     Ok(saved) => self.touched(saved, &live, reply),
-                    Err(later) => Step::Touch(self.timed(later), live, reply),
-                })
+                    Err(later) => self.step = Step::Touch(self.timed(later), live, reply),
+                }
+                Ok(())
             }
             (_, live) => {
                 match live {
-                    Some(live) => self.answer(&live, live.record.meta.generation, reply),
+                    Some(live) if reply == Reply::Attach => {
+                        self.session.state().owed = ticket(&live, live.record.meta.generation);
+                    }
                     None if reply == Reply::Clear => self.clear(),
-                    None => {}
+                    _ => {}
                 }
-                Ok(Step::Done)
+                Ok(())
             }
         }
     }
@@ -174,34 +194,35 @@ impl<T: SessionData> Commit<T> {
         let mut state = self.session.state();
         let edits = mem::replace(&mut state.edits, Edits::None);
         let renew = mem::replace(&mut state.renew, false);
-        let (live, other) = match &state.base {
-            Base::Live(live) => (Some(live.clone()), None),
-            Base::Reused { id, via } => (None, Some((*id, *via))),
-            Base::Without { .. } | Base::Unread(_) => (None, None),
+        let (live, other, via) = match &state.base {
+            Base::Live(live) => (Some(live.clone()), None, live.via),
+            Base::Reused { id, via } => (None, Some((*id, *via)), *via),
+            Base::Without { via, .. } => (None, None, via.unwrap_or(0)),
+            Base::Unread(_) => (None, None, 0),
         };
-        Start { came: state.came(), live, other, edits, renew, given_up: state.given_up }
+        Start { came: state.came(), live, other, via, edits, renew, given_up: state.given_up }
     }
 
-    fn delete(&self, death: Death) -> Result<Step<T>, Error> {
+    fn delete(&mut self, death: Death) -> Result<(), Error> {
         let answer = self.session.shared.store.delete(death.id, death.now);
         match answer.now_or_later() {
             Ok(deleted) => self.deleted(deleted, &death),
-            Err(later) => Ok(Step::Delete(self.timed(later), death)),
+            Err(later) => {
+                self.step = Step::Delete(self.timed(later), death);
+                Ok(())
+            }
         }
     }
 
-    fn deleted(&self, deleted: Result<bool, StoreError>, death: &Death) -> Result<Step<T>, Error> {
+    fn deleted(&self, deleted: Result<bool, StoreError>, death: &Death) -> Result<(), Error> {
         match deleted {
             Ok(existed) => {
                 if existed {
                     let Death { id, reason, .. } = *death;
                     self.session.shared.ended(id, reason);
                 }
-                let mut state = self.session.state();
-                state.base = Base::without(Status::Ended);
-                state.owed = Owed::Removal { via: death.via };
-                drop(state);
-                Ok(Step::Done)
+                self.stand_on(Base::without(Status::Ended), Owed::Removal { via: death.via });
+                Ok(())
             }
             Err(error) => self.failed("delete", error, true),
         }
@@ -213,23 +234,18 @@ impl<T: SessionData> Commit<T> {
         operation: &'static str,
         error: StoreError,
         essential: bool,
-    ) -> Result<Step<T>, Error> {
+    ) -> Result<(), Error> {
         self.session.shared.store_failed(operation, &error);
-        if essential { Err(error.into()) } else { Ok(Step::Done) }
+        if essential { Err(error.into()) } else { Ok(()) }
     }
 
-    /// Notes a ticket to send.
-    fn answer(&self, live: &Live<T>, generation: u32, reply: Reply) {
-        if reply != Reply::Attach {
-            return;
-        }
-        let meta = &live.record.meta;
-        // Whole seconds, rounded up: the time since the login must not cost the client a second.
-        let seconds = |left: Duration| left.as_secs() + u64::from(left.subsec_nanos() > 0);
-        let left = || Duration::from_secs(seconds(meta.absolute.since(live.now)));
-        let max_age = meta.persistent.then(left);
-        let ticket = Ticket { id: live.id, generation };
-        self.session.state().owed = Owed::Ticket { via: live.via, ticket, max_age };
+    /// Notes what the request stands on from now on, and what it owes the client for that.
+    fn stand_on(&self, base: Base<T>, owed: Owed) {
+        let mut state = self.session.state();
+        state.owed = owed;
+        let before = mem::replace(&mut state.base, base);
+        drop(state);
+        drop(before); // user data is dropped outside the lock
     }
 
     /// Notes that the dead ticket is to be cleared.
@@ -243,8 +259,11 @@ impl<T: SessionData> Commit<T> {
 
     /// What was written is what the request now stands on, unless another commit of the same
     /// handle has written since.
-    fn rebase(&self, live: Live<T>) {
+    fn rebase(&self, live: Live<T>, reply: Reply) {
         let mut state = self.session.state();
+        if reply == Reply::Attach {
+            state.owed = ticket(&live, live.record.meta.generation);
+        }
         if let Base::Live(base) = &mut state.base
             && base.record.meta.version <= live.record.meta.version
         {
@@ -253,15 +272,16 @@ impl<T: SessionData> Commit<T> {
             drop(before);
         }
     }
+}
 
-    /// The transport that presented a ticket, dead or alive; else the first.
-    fn presenter(&self) -> u8 {
-        match &self.session.state().base {
-            Base::Live(live) => live.via,
-            Base::Reused { via, .. } | Base::Without { via: Some(via), .. } => *via,
-            Base::Without { via: None, .. } | Base::Unread(_) => 0,
-        }
-    }
+/// The ticket of this generation, to be sent.
+fn ticket<T>(live: &Live<T>, generation: u32) -> Owed {
+    let meta = &live.record.meta;
+    // Whole seconds, rounded up: the time since the login must not cost the client a second.
+    let seconds = |left: Duration| left.as_secs() + u64::from(left.subsec_nanos() > 0);
+    let left = || Duration::from_secs(seconds(meta.absolute.since(live.now)));
+    let max_age = meta.persistent.then(left);
+    Owed::Ticket { via: live.via, ticket: Ticket { id: live.id, generation }, max_age }
 }
 
 /// A commit that is dropped before the store has answered (`session.commit()` under a timeout)
@@ -270,7 +290,7 @@ impl<T: SessionData> Commit<T> {
 impl<T> Drop for Commit<T> {
     fn drop(&mut self) {
         let given_up = match &self.step {
-            Step::Decide | Step::Touch(..) | Step::Done => return,
+            Step::Touch(..) | Step::Done => return,
             Step::Delete(_, death) if death.reason == EndReason::Reused => return,
             Step::Delete(..) => false,
             Step::Create(..) => true,

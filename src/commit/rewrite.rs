@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Commit, Step};
+use super::{Commit, Step, ticket};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, StoreError};
 use crate::event::{Event, Rejection};
@@ -41,7 +41,7 @@ impl<T: SessionData> Commit<T> {
         due: Due,
         reply: Reply,
         renew: bool,
-    ) -> Result<Step<T>, Error> {
+    ) -> Result<(), Error> {
         let mut record = match &mut edits {
             // The draft goes out of the edits, so that it is the only one and not copied again.
             Edits::Change(changes) if self.outcome == Outcome::Answered => {
@@ -68,7 +68,10 @@ impl<T: SessionData> Commit<T> {
         let rewrite = |slow| Rewrite { live, edits, record, due, reply, renew, essential, slow };
         match answer.now_or_later() {
             Ok(saved) => self.replaced(saved, rewrite(false)),
-            Err(later) => Ok(Step::Replace(self.timed(later), rewrite(true))),
+            Err(later) => {
+                self.step = Step::Replace(self.timed(later), rewrite(true));
+                Ok(())
+            }
         }
     }
 
@@ -76,7 +79,7 @@ impl<T: SessionData> Commit<T> {
         &mut self,
         saved: Result<Saved, StoreError>,
         rewrite: Rewrite<T>,
-    ) -> Result<Step<T>, Error> {
+    ) -> Result<(), Error> {
         let shared = &self.session.shared;
         match saved {
             Ok(Saved::Done) => {
@@ -85,37 +88,42 @@ impl<T: SessionData> Commit<T> {
                 if due.renew {
                     shared.tell(Event::Renewed { id: live.id, generation });
                 }
-                self.answer(&live, generation, reply);
-                self.rebase(Live { record, due: Due::NOTHING, presented: generation, ..live });
-                Ok(Step::Done)
+                let live = Live { record, due: Due::NOTHING, presented: generation, ..live };
+                self.rebase(live, reply);
+                Ok(())
             }
             Ok(Saved::Gone) => self.gone(&rewrite),
             Ok(Saved::Stale) if self.attempts < ATTEMPTS => {
                 self.attempts += 1;
-                if !rewrite.slow {
-                    return Ok(Step::Again(rewrite));
-                }
-                let pause = shared.clock.sleep(backoff(self.attempts));
-                Ok(Step::Pause(pause, rewrite))
+                self.step = if rewrite.slow {
+                    let pause = shared.clock.sleep(backoff(self.attempts));
+                    Step::Pause(pause, rewrite)
+                } else {
+                    Step::Again(rewrite)
+                };
+                Ok(())
             }
             Ok(Saved::Stale) => {
                 shared.tell(Event::Conflict { id: rewrite.live.id });
                 if rewrite.essential {
                     Err(Error::new(ErrorKind::Conflict))
                 } else {
-                    Ok(Step::Done)
+                    Ok(())
                 }
             }
             Err(error) => self.failed("replace", error, rewrite.essential),
         }
     }
 
-    pub(super) fn reload(&mut self, rewrite: Rewrite<T>) -> Result<Step<T>, Error> {
+    pub(super) fn reload(&mut self, rewrite: Rewrite<T>) -> Result<(), Error> {
         let now = self.session.shared.now();
         let load = self.session.shared.store.load(rewrite.live.id, now);
         match load.now_or_later() {
             Ok(loaded) => self.reloaded(loaded, now, rewrite),
-            Err(later) => Ok(Step::Reload(self.timed(later), now, rewrite)),
+            Err(later) => {
+                self.step = Step::Reload(self.timed(later), now, rewrite);
+                Ok(())
+            }
         }
     }
 
@@ -125,7 +133,7 @@ impl<T: SessionData> Commit<T> {
         loaded: Result<Option<Arc<Record<T>>>, StoreError>,
         now: Timestamp,
         mut rewrite: Rewrite<T>,
-    ) -> Result<Step<T>, Error> {
+    ) -> Result<(), Error> {
         let record = match loaded {
             Ok(Some(record)) if record.meta.is_live(now) => record,
             Ok(_) => return self.gone(&rewrite),
@@ -153,17 +161,16 @@ impl<T: SessionData> Commit<T> {
             let Rewrite { live, edits, renew, .. } = rewrite;
             return self.replace(live, edits, due, reply, renew);
         }
-        self.answer(&rewrite.live, rewrite.live.record.meta.generation, reply);
-        self.rebase(Live { due: Due::NOTHING, ..rewrite.live });
-        Ok(Step::Done)
+        self.rebase(Live { due: Due::NOTHING, ..rewrite.live }, reply);
+        Ok(())
     }
 
     /// Somebody ended the session meanwhile. The response goes out without a word about it: the
     /// client may have a newer ticket by now.
-    fn gone(&self, rewrite: &Rewrite<T>) -> Result<Step<T>, Error> {
+    fn gone(&self, rewrite: &Rewrite<T>) -> Result<(), Error> {
         let status = Status::Rejected(Rejection::Gone);
         self.session.state().base = Base::without(status);
-        if rewrite.essential { Err(Error::new(ErrorKind::Gone)) } else { Ok(Step::Done) }
+        if rewrite.essential { Err(Error::new(ErrorKind::Gone)) } else { Ok(()) }
     }
 
     pub(super) fn touched(
@@ -171,18 +178,20 @@ impl<T: SessionData> Commit<T> {
         saved: Result<Saved, StoreError>,
         live: &Live<T>,
         reply: Reply,
-    ) -> Step<T> {
+    ) {
         match saved {
             // It has been ended meanwhile: its ticket is not sent again.
-            Ok(Saved::Gone) => return Step::Done,
+            Ok(Saved::Gone) => return,
             Ok(_) => {}
             Err(error) => self.session.shared.store_failed("touch", &error),
         }
-        if let Base::Live(base) = &mut self.session.state().base {
+        let mut state = self.session.state();
+        if reply == Reply::Attach {
+            state.owed = ticket(live, live.record.meta.generation);
+        }
+        if let Base::Live(base) = &mut state.base {
             base.due.touch = false;
         }
-        self.answer(live, live.record.meta.generation, reply);
-        Step::Done
     }
 }
 

@@ -124,7 +124,7 @@ impl<T> Inner<T> {
         match before {
             0 => Left::Nothing,
             TOUCHED => Left::Caches,
-            _ => self.state().left(),
+            _ => Left::Commit,
         }
     }
 
@@ -176,7 +176,7 @@ pub(crate) enum Left {
     Nothing,
     /// A word to caches, for the handler has looked at the session.
     Caches,
-    /// A commit.
+    /// A commit, which may turn out to have nothing to write.
     Commit,
 }
 
@@ -289,14 +289,6 @@ impl<T> State<T> {
             (Edits::None | Edits::Change(_), Base::Live(live)) => Some(live.id),
             _ => None,
         }
-    }
-
-    /// What is left to do for a session that was edited or has something due.
-    fn left(&self) -> Left {
-        let asked = self.renew
-            || self.given_up
-            || !matches!((&self.edits, self.owed), (Edits::None, Owed::Nothing));
-        if asked || self.base.is_due() { Left::Commit } else { Left::Caches }
     }
 }
 

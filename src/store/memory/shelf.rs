@@ -31,10 +31,10 @@ pub(super) struct Shelf<T> {
 }
 
 /// What came of one attempt to put a record in.
-enum Put<T> {
+enum Put {
     Done {
-        evicted: Vec<(Key, Arc<Record<T>>)>,
-        replaced: Option<Arc<Record<T>>>,
+        evicted: Vec<Id>,
+        replaced: bool,
     },
     Exists,
     /// An expired record has the id.
@@ -85,12 +85,15 @@ impl<T> Shelf<T> {
     ) -> Result<Created, StoreError> {
         self.tidy(now);
         loop {
-            let place = self.find_place(now);
-            match self.put(key, record, admission, now, place) {
+            let put = match self.find_place(now) {
+                Some(place) if admission.replacing.is_none() && record.meta.subject.is_none() => {
+                    self.put_alone(key, record, now, place)
+                }
+                place => self.put(key, record, admission, now, place),
+            };
+            match put {
                 Put::Done { evicted, replaced } => {
                     self.due.push(key, record.meta.deadline(), now);
-                    let evicted = evicted.iter().filter_map(|(key, _)| key.id()).collect();
-                    let replaced = replaced.is_some_and(|record| record.meta.is_live(now));
                     return Ok(Created::Done { evicted, replaced });
                 }
                 Put::Exists => return Ok(Created::Exists),
@@ -101,11 +104,34 @@ impl<T> Shelf<T> {
         }
     }
 
+    /// One attempt, for one who has no subject and takes nobody's place.
+    fn put_alone(&self, key: Key, record: &Arc<Record<T>>, now: Timestamp, place: Place<'_>) -> Put {
+        match self.insert(key, record, now) {
+            Ok(()) => {
+                place.keep();
+                Put::Done { evicted: Vec::new(), replaced: false }
+            }
+            Err(why_not) => why_not,
+        }
+    }
+
+    fn insert(&self, key: Key, record: &Arc<Record<T>>, now: Timestamp) -> Result<(), Put> {
+        match self.records.entry(key) {
+            Entry::Occupied(there) if there.get().meta.is_live(now) => Err(Put::Exists),
+            Entry::Occupied(_) => Err(Put::Leftover),
+            Entry::Vacant(free) => {
+                drop(free.insert(Arc::clone(record)));
+                Ok(())
+            }
+        }
+    }
+
     /// One attempt, atomic for everybody who looks at the subject. Without a place it succeeds
     /// only over those who leave for it.
     ///
     /// The replaced one leaves right after the newcomer is in. Nobody can tell: until the call
     /// returns nobody knows the newcomer's id, and a subject they share is locked.
+    #[inline(never)] // its frame is large, and most calls need none of it
     fn put(
         &self,
         key: Key,
@@ -113,7 +139,7 @@ impl<T> Shelf<T> {
         admission: Admission,
         now: Timestamp,
         place: Option<Place<'_>>,
-    ) -> Put<T> {
+    ) -> Put {
         let mut page = self.spot(&record.meta).map(|spot| self.subjects.open(spot));
         let replaced = admission.replacing.map(Key::from);
         let victims = match (&page, admission.limit, &record.meta.subject) {
@@ -133,11 +159,8 @@ impl<T> Shelf<T> {
         if place.is_none() && victims.is_empty() && !replaced.is_some_and(leaves) {
             return Put::Full;
         }
-        let entry = self.records.entry(key);
-        match entry {
-            Entry::Occupied(there) if there.get().meta.is_live(now) => return Put::Exists,
-            Entry::Occupied(_) => return Put::Leftover,
-            Entry::Vacant(free) => drop(free.insert(Arc::clone(record))),
+        if let Err(why_not) = self.insert(key, record, now) {
+            return why_not;
         }
         // Without a place it is one too many for the moment until the victims have left.
         place.unwrap_or_else(|| self.room.squeeze_in()).keep();
@@ -155,7 +178,8 @@ impl<T> Shelf<T> {
         if let (Some(key), None) = (replaced, &gone) {
             gone = self.remove(key, |_| true);
         }
-        Put::Done { evicted, replaced: gone }
+        let evicted = evicted.iter().filter_map(|(key, _)| key.id()).collect();
+        Put::Done { evicted, replaced: gone.is_some_and(|record| record.meta.is_live(now)) }
     }
 
     /// Those who must go so that one more fits; `None` if one more may not come.
@@ -483,14 +507,16 @@ impl<T> Shelf<T> {
 
     /// Takes a record out if it is `doomed`.
     fn remove(&self, key: Key, doomed: impl Fn(&Meta) -> bool) -> Option<Arc<Record<T>>> {
+        // Most have no subject, and then there is no page to be opened first.
+        let mut spot = None;
         loop {
-            let spot = self
-                .records
-                .view(&key, |_, record| doomed(&record.meta).then(|| self.spot(&record.meta)))??;
             let mut page = spot.map(|spot| self.subjects.open(spot));
-            let unchanged = |meta: &Meta| doomed(meta) && self.spot(meta) == spot;
-            let removed = self.records.remove_if(&key, |_, record| unchanged(&record.meta));
-            // Otherwise it was touched, given away or ended in between: look again.
+            let mut elsewhere = None;
+            let removed = self.records.remove_if(&key, |_, record| {
+                let found = doomed(&record.meta).then(|| self.spot(&record.meta));
+                elsewhere = found.filter(|found| *found != spot);
+                found == Some(spot)
+            });
             if let Some((_, record)) = removed {
                 if let Some(page) = &mut page {
                     page.remove(key);
@@ -498,6 +524,7 @@ impl<T> Shelf<T> {
                 self.room.leave();
                 return Some(record);
             }
+            spot = elsewhere?;
         }
     }
 

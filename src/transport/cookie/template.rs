@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{Entry, OccupiedEntry, SET_COOKIE};
+use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 use memchr::memmem::Finder;
 
@@ -53,18 +53,18 @@ impl Template {
             return Err(TooLong);
         }
         let mut digits = [b'0'; 8];
-        let (label, age) = match max_age.or(self.fixed_age) {
-            Some(age) => (MAX_AGE, decimal(seconds(age), &mut digits)),
-            None => ("", <&[u8]>::default()),
-        };
-        let line = [
-            self.head.needle(),
-            ticket.as_bytes(),
-            self.attributes.as_bytes(),
-            label.as_bytes(),
-            age,
-        ]
-        .concat();
+        let age = max_age.or(self.fixed_age).map(|age| decimal(seconds(age), &mut digits));
+        let (head, attributes) = (self.head.needle(), self.attributes.as_bytes());
+        let tail = age.map_or(0, |age| MAX_AGE.len() + age.len());
+        // Of the exact length, or it would take another allocation to become a header's value.
+        let mut line = Vec::with_capacity(head.len() + ticket.len() + attributes.len() + tail);
+        line.extend_from_slice(head);
+        line.extend_from_slice(ticket.as_bytes());
+        line.extend_from_slice(attributes);
+        if let Some(age) = age {
+            line.extend_from_slice(MAX_AGE.as_bytes());
+            line.extend_from_slice(age);
+        }
         let mut line = HeaderValue::try_from(line).map_err(|_| TooLong)?;
         // Keeps the ticket out of `{:?}` and out of HTTP/2's compression tables.
         line.set_sensitive(true);
@@ -80,24 +80,30 @@ impl Template {
     ///
     /// A browser would keep the last one, but servers must not send two (RFC 6265bis, 4.1.1).
     pub(super) fn put(&self, headers: &mut HeaderMap, line: HeaderValue) -> Result<(), TooLong> {
-        if headers.contains_key(SET_COOKIE)
-            && let Ok(Entry::Occupied(lines)) = headers.try_entry(SET_COOKIE)
-            && lines.iter().any(|line| is_named(line, self.name()))
-        {
-            self.replace(lines, line);
-            return Ok(());
+        // Appending tells whether the handler sets cookies too; a look beforehand costs as much.
+        match headers.try_append(SET_COOKIE, line) {
+            Ok(true) => self.leave_the_last(headers),
+            Ok(false) => Ok(()),
+            Err(_) => Err(TooLong),
         }
-        headers.try_append(SET_COOKIE, line).map(drop).map_err(|_| TooLong)
     }
 
-    fn replace(&self, mut lines: OccupiedEntry<'_, HeaderValue>, line: HeaderValue) {
-        // Not by `insert_mult`, which panics on an entry of three values and more (http 1.5.0).
-        let others: Vec<_> =
+    /// Takes out our lines but for the last.
+    fn leave_the_last(&self, headers: &mut HeaderMap) -> Result<(), TooLong> {
+        let lines = headers.get_all(SET_COOKIE);
+        let mut left: Vec<_> =
             lines.iter().filter(|line| !is_named(line, self.name())).cloned().collect();
-        lines.insert(line);
-        for other in others {
-            lines.append(other);
+        if left.len() + 1 == lines.iter().count() {
+            return Ok(());
         }
+        left.extend(lines.iter().next_back().cloned());
+        // Not by `insert_mult`, which panics on an entry of three values and more (http 1.5.0).
+        let mut left = left.into_iter();
+        if let Some(first) = left.next() {
+            headers.try_insert(SET_COOKIE, first).map_err(|_| TooLong)?;
+        }
+        left.try_for_each(|line| headers.try_append(SET_COOKIE, line).map(drop))
+            .map_err(|_| TooLong)
     }
 
     fn name(&self) -> &[u8] {
@@ -113,12 +119,24 @@ fn is_named(line: &HeaderValue, name: &[u8]) -> bool {
     sides.next().map(<[u8]>::trim_ascii) == Some(name) && sides.next().is_some()
 }
 
-/// `cookie-octet` of RFC 6265bis, 4.1.1. Without early exit, so that it runs many bytes at a time.
+/// Whether the value is made of `cookie-octet`s (RFC 6265bis, 4.1.1). Sixteen at a time, without
+/// early exit: a ticket is three steps.
 fn are_cookie_octets(value: &str) -> bool {
-    value.bytes().fold(true, |all, byte| {
-        let graphic = byte > b' ' && byte < 0x7f;
-        all & graphic & (byte != b'"') & (byte != b',') & (byte != b';') & (byte != b'\\')
-    })
+    let (chunks, rest) = value.as_bytes().as_chunks::<16>();
+    let mut strangers = [0; 16];
+    for chunk in chunks {
+        for (stranger, byte) in strangers.iter_mut().zip(chunk) {
+            *stranger |= u8::from(!is_cookie_octet(*byte));
+        }
+    }
+    u128::from_ne_bytes(strangers) == 0 && rest.iter().copied().all(is_cookie_octet)
+}
+
+#[inline]
+const fn is_cookie_octet(byte: u8) -> bool {
+    // As a signed number, what is not ASCII is below zero.
+    let visible = (byte.cast_signed() > b' '.cast_signed()) & (byte != 0x7f);
+    visible & (byte != b'"') & (byte != b',') & (byte != b';') & (byte != b'\\')
 }
 
 /// Whole seconds, as many as browsers accept.
@@ -197,8 +215,14 @@ mod tests {
         for byte in 0..=0x7f_u8 {
             let allowed =
                 matches!(byte, 0x21 | 0x23..=0x2b | 0x2d..=0x3a | 0x3c..=0x5b | 0x5d..=0x7e);
-            assert_eq!(are_cookie_octets(&char::from(byte).to_string()), allowed, "{byte:#04x}");
+            let byte = char::from(byte).to_string();
+            assert_eq!(are_cookie_octets(&byte), allowed, "{byte:?}");
+            for before in 0..40 {
+                let value = "x".repeat(before) + &byte + &"x".repeat(40 - before);
+                assert_eq!(are_cookie_octets(&value), allowed, "{value:?}");
+            }
         }
         assert!(!are_cookie_octets("ü"));
+        assert!(!are_cookie_octets("sixteen octets: ü"));
     }
 }
