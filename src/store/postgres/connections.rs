@@ -72,7 +72,8 @@ impl Connections {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let error = match self.attempt(sql, arguments.clone(), attempts > 1).await {
+            let wary = repeat == Repeat::Never || attempts > 1;
+            let error = match self.attempt(sql, arguments.clone(), wary).await {
                 Ok(rows) => return Ok(rows),
                 Err(error) => error,
             };
@@ -91,9 +92,9 @@ impl Connections {
         &self,
         sql: &Arc<str>,
         arguments: PgArguments,
-        suspicious: bool,
+        wary: bool,
     ) -> Result<Vec<PgRow>, Error> {
-        let mut lent = self.lend(suspicious).await?;
+        let mut lent = self.lend(wary).await?;
         let query = sqlx::query_with(AssertSqlSafe(Arc::clone(sql)), arguments);
         let outcome = lent.connection().fetch_all(query).await;
         match &outcome {
@@ -111,52 +112,48 @@ impl Connections {
         Ok(())
     }
 
-    async fn lend(&self, suspicious: bool) -> Result<Lent, Error> {
+    async fn lend(&self, wary: bool) -> Result<Lent, Error> {
         let lent = async {
             match self {
-                Self::Ours(ours) => ours.lend().await,
-                Self::Pool(pool) if suspicious => tested(pool).await.map(Lent::Pool),
-                Self::Pool(pool) => pool.acquire().await.map(Lent::Pool),
+                Self::Ours(ours) => ours.lend(wary).await,
+                Self::Pool(pool) => {
+                    Ok(Lent::Pool { connection: pool.acquire().await?, pool: pool.clone() })
+                }
             }
         };
         timeout(PATIENCE, lent).await.map_err(|_| Error::PoolTimedOut)?
     }
 }
 
-/// A connection of somebody's pool that answers. The pool puts those away that do not.
-async fn tested(pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
-    loop {
-        let mut connection = pool.acquire().await?;
-        if connection.ping().await.is_ok() {
-            return Ok(connection);
-        }
-        drop(connection.detach());
-    }
-}
-
 impl Ours {
-    async fn lend(self: &Arc<Self>) -> Result<Lent, Error> {
+    async fn lend(self: &Arc<Self>, wary: bool) -> Result<Lent, Error> {
         let permit = Arc::clone(&self.permits).acquire_owned().await;
         let permit = permit.map_err(|_| Error::PoolClosed)?;
-        let connection = match self.take() {
+        let connection = match self.take(wary).await {
             Some(connection) => connection,
             None => PgConnection::connect_with(&self.options).await?,
         };
         Ok(Lent::Ours { connection, home: Arc::clone(self), permit })
     }
 
-    /// The connection that was used last, unless that was so long ago that a firewall may have
-    /// forgotten it; then so it has those below.
-    fn take(&self) -> Option<PgConnection> {
-        let mut idle = self.idle();
-        let top = idle.pop()?;
-        if top.since.elapsed() < LONGEST_IDLE {
-            return Some(top.connection);
+    /// The connection that was used last. If that was long ago, a firewall may have forgotten it;
+    /// if it was not just now, the server may have gone meanwhile, and the wary ask. Where the last
+    /// is of no use, those before it are not, either.
+    async fn take(&self, wary: bool) -> Option<PgConnection> {
+        let Idle { mut connection, since } = self.idle().pop()?;
+        let idle = since.elapsed();
+        let good =
+            idle < LONGEST_IDLE && (!wary || idle < JUST_NOW || connection.ping().await.is_ok());
+        if good {
+            return Some(connection);
         }
-        let stale = std::mem::take(&mut *idle);
-        drop(idle);
-        drop(stale);
+        self.clear();
         None
+    }
+
+    fn clear(&self) {
+        let idle = std::mem::take(&mut *self.idle());
+        drop(idle); // not while others wait for the lock
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
@@ -167,14 +164,14 @@ impl Ours {
 /// A connection in use. Dropped half way through a statement, it is not used again.
 enum Lent {
     Ours { connection: PgConnection, home: Arc<Ours>, permit: OwnedSemaphorePermit },
-    Pool(PoolConnection<Postgres>),
+    Pool { connection: PoolConnection<Postgres>, pool: PgPool },
 }
 
 impl Lent {
     fn connection(&mut self) -> &mut PgConnection {
         match self {
             Self::Ours { connection, .. } => connection,
-            Self::Pool(connection) => connection,
+            Self::Pool { connection, .. } => connection,
         }
     }
 
@@ -185,14 +182,16 @@ impl Lent {
         }
     }
 
-    /// Puts the connection away, and all that stood idle.
+    /// Puts the connection away, and all idle ones that do not answer either.
     fn distrust(self) {
         match self {
-            Self::Ours { home, .. } => {
-                let idle = std::mem::take(&mut *home.idle());
+            Self::Ours { home, .. } => home.clear(),
+            Self::Pool { connection, pool } => {
+                drop(connection.detach());
+                // The pool tests what comes back.
+                let idle: Vec<_> = std::iter::from_fn(|| pool.try_acquire()).collect();
                 drop(idle);
             }
-            Self::Pool(connection) => drop(connection.detach()),
         }
     }
 }
@@ -209,5 +208,6 @@ impl fmt::Debug for Connections {
 /// How long a call waits for a connection: less than the two seconds of the layer, so that the
 /// layer hears why.
 const PATIENCE: Duration = Duration::from_millis(1_500);
+const JUST_NOW: Duration = Duration::from_secs(1);
 const LONGEST_IDLE: Duration = Duration::from_secs(300);
 const MOST_ATTEMPTS: u32 = 5;
