@@ -101,7 +101,7 @@ impl<T> PostgresOptions<T> {
     /// so that caches can be kept in step: with it, [`Store::changes`](crate::store::Store::changes)
     /// answers. Every node that writes to the table must have it on.
     ///
-    /// It is off unless asked for, because PostgreSQL lets transactions that notify commit one
+    /// It is off unless asked for, because Postgres lets transactions that notify commit one
     /// at a time, all databases of the server together: it costs throughput of writes, and only a
     /// cache has a use for it.
     ///
