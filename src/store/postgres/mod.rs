@@ -3,7 +3,8 @@
 //! 1. Each call is one prepared statement and one round trip, creation under a limit included.
 //! 2. Version, existence and both deadlines are decided by the server, with the caller's time.
 //! 3. A connection that breaks costs the call that met it: one that can be repeated is, once, on a
-//!    new connection; the others fail and are not guessed at.
+//!    new connection; the others fail and are not guessed at. Before such a call, a connection that
+//!    stood idle for more than a second is asked whether it still works.
 //! 4. Any number of nodes may share a table, open it at once and sweep it at once.
 
 use std::fmt;
@@ -104,8 +105,8 @@ type MakeData<T> = Arc<dyn Fn(&Meta) -> T + Send + Sync>;
 /// Postgres's texts have no NUL. Data with one, or a subject, is
 /// [`Unencodable`](crate::StoreErrorKind::Unencodable).
 ///
-/// A `PgBouncer` in transaction mode must be 1.21 or newer, with `max_prepared_statements` set, and
-/// is no place to [`announce`](PostgresOptions::announce) from.
+/// A `PgBouncer` in transaction mode must be 1.21 or newer, with `max_prepared_statements` set.
+/// Nothing can be heard through it, so leave [`announce`](PostgresOptions::announce) off there.
 pub struct PostgresStore<T> {
     calls: Arc<Calls<T>>,
     announcements: Option<Announcements>,

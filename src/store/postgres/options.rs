@@ -160,7 +160,10 @@ impl<T: SessionData> PostgresOptions<T> {
     /// Opens the table through this pool (of sqlx 0.9).
     ///
     /// Build the pool with `test_before_acquire(false)`, or each call is two round trips, and with
-    /// an `acquire_timeout` below the layer's store timeout of 2 seconds.
+    /// an `acquire_timeout` below the layer's store timeout of 2 seconds. The pool asks the server
+    /// for a sign of life after each call, which nobody waits for but the connection; and it does
+    /// not say how long one stood idle, so that after a restart of the server a call that creates or
+    /// replaces a session may fail where it would not with [`connect`](Self::connect).
     ///
     /// # Errors
     /// As [`connect`](Self::connect).
