@@ -80,7 +80,7 @@ impl Engine {
         command.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(self.layout.sessions());
         let tracking = async {
             let mut connection = dial::connect(info, config).await.map_err(Failure::Unsent)?;
-            connection.send_packed_command(&command).await.map_err(Failure::Sent)?;
+            dial::exchange(&mut connection, &command).await.map_err(Failure::Sent)?;
             Ok::<_, Failure>(connection)
         };
         Ok(timeout_at(until, tracking).await.unwrap_or(Err(Failure::Late))?)
@@ -114,7 +114,7 @@ async fn pulse(connections: &[MultiplexedConnection], until: Instant) -> Result<
         beats.spawn(async move {
             for _ in 0..2 {
                 let ping = redis::cmd("PING");
-                let answer = timeout_at(until, connection.send_packed_command(&ping)).await;
+                let answer = timeout_at(until, dial::exchange(&mut connection, &ping)).await;
                 answer.map_err(|_| Failure::Late)?.map_err(Failure::Sent)?;
             }
             Ok::<_, Failure>(())
