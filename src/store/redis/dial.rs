@@ -2,7 +2,8 @@
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue, RedisError, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue, RedisError,
+    Value,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
@@ -31,7 +32,10 @@ impl Dial {
                 let role = role.into_iter().next().map(String::from_redis_value);
                 match role {
                     Some(Ok(role)) if role == "master" => Ok(connection),
-                    _ => Err((ErrorKind::Client, "Sentinel names a server that is no primary").into()),
+                    _ => {
+                        Err((ErrorKind::Client, "Sentinel names a server that is no primary")
+                            .into())
+                    }
                 }
             }
         }

@@ -100,7 +100,8 @@ pub(super) fn opening(failure: Failure) -> OpenError {
             "check user and password, and that the user may run `@hash @sortedset @keyspace \
              @scripting time client|tracking` on the keys of this prefix",
         )
-    } else if kind == ErrorKind::Server(ServerErrorKind::ReadOnly) || speaks_of(&error, "READONLY") {
+    } else if kind == ErrorKind::Server(ServerErrorKind::ReadOnly) || speaks_of(&error, "READONLY")
+    {
         (
             OpenErrorKind::Unreachable,
             "this server is a replica: name the primary, or let Sentinel find it with \
@@ -111,7 +112,7 @@ pub(super) fn opening(failure: Failure) -> OpenError {
     } else if speaks_of(&error, "cluster support disabled") {
         (OpenErrorKind::Config, "the server is no cluster: write `redis://` for it")
     } else if kind == ErrorKind::Server(ServerErrorKind::Moved) {
-        (OpenErrorKind::Config, "the server is one of a cluster: write `redis+cluster://` for it")
+        (OpenErrorKind::Config, A_CLUSTER)
     } else if speaks_of(&error, "Unknown Redis command") || speaks_of(&error, "unknown command") {
         (OpenErrorKind::Config, "the server is too old: Redis 6.2 or Valkey is needed")
     } else {
@@ -119,3 +120,6 @@ pub(super) fn opening(failure: Failure) -> OpenError {
     };
     OpenError::new(kind, remedy).with_source(error)
 }
+
+pub(super) const A_CLUSTER: &str =
+    "the server is one of a cluster: write `redis+cluster://` for it";

@@ -28,7 +28,10 @@ pub(super) enum Effect {
 
 pub(super) enum Fleet {
     /// One server, or the primary that Sentinels name.
-    One { link: Link, dial: Dial },
+    One {
+        link: Link,
+        dial: Dial,
+    },
     Cluster(Cluster),
 }
 
@@ -87,7 +90,9 @@ impl Fleet {
             Failure::Unsent(_) => matches!(self, Self::Cluster(_)) && left == ATTEMPTS - 1,
             Failure::Sent(_) if failure.is_passing() => true,
             Failure::Sent(error) => {
-                effect == Effect::Idempotent && error.is_connection_dropped() && left == ATTEMPTS - 1
+                effect == Effect::Idempotent
+                    && error.is_connection_dropped()
+                    && left == ATTEMPTS - 1
             }
         }
     }
@@ -175,7 +180,8 @@ const fn only() -> Peer {
 
 fn nobody() -> Failure {
     let error: RedisError =
-        (redis::ErrorKind::ClusterConnectionNotFound, "no node of the cluster has this slot").into();
+        (redis::ErrorKind::ClusterConnectionNotFound, "no node of the cluster has this slot")
+            .into();
     Failure::Unsent(error)
 }
 

@@ -69,7 +69,11 @@ impl Link {
     }
 
     /// Sends a command that a server takes from another one's clients while a slot moves.
-    pub(super) async fn send_asking(&self, command: &Cmd, until: Instant) -> Result<Value, Failure> {
+    pub(super) async fn send_asking(
+        &self,
+        command: &Cmd,
+        until: Instant,
+    ) -> Result<Value, Failure> {
         let mut live = self.live(until).await?;
         let mut both = redis::pipe();
         both.cmd("ASKING").ignore().add_command(command.clone());

@@ -69,7 +69,7 @@ impl<T: SessionData> RedisStore<T> {
             whole,
             changes: options.changes,
         };
-        engine.probe().await.map_err(failure::opening)?;
+        engine.probe().await?;
         Ok(Self { engine: Arc::new(engine), data: PhantomData })
     }
 

@@ -97,11 +97,7 @@ impl Engine {
         Ok(sessions)
     }
 
-    async fn session(
-        &self,
-        id: Id,
-        now: Timestamp,
-    ) -> Result<Option<(Id, Meta)>, StoreError> {
+    async fn session(&self, id: Id, now: Timestamp) -> Result<Option<(Id, Meta)>, StoreError> {
         let answer = self.fields(id, &["meta", "subject"], self.until()).await?;
         let [meta, subject] = row::fields(answer)?;
         let meta = meta.and_then(|meta| row::parse(&meta, subject.map(Into::into)));

@@ -190,12 +190,7 @@ impl Engine {
         Err(StoreError::new(StoreErrorKind::Timeout).with_source("too many sessions begin at once"))
     }
 
-    async fn is_taken(
-        &self,
-        id: Id,
-        now: Timestamp,
-        until: Instant,
-    ) -> Result<bool, StoreError> {
+    async fn is_taken(&self, id: Id, now: Timestamp, until: Instant) -> Result<bool, StoreError> {
         let [meta] = row::fields(self.fields(id, &["meta"], until).await?)?;
         Ok(meta.and_then(|meta| row::parse(&meta, None)).is_some_and(|meta| meta.is_live(now)))
     }

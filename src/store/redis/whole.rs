@@ -62,7 +62,8 @@ impl Engine {
         let until = self.until();
         let (mut found, mut after) = (Vec::new(), name(after));
         while found.len() < max {
-            let page = Page { after: &after, max: max - found.len(), deed: "list", which: ("", "") };
+            let page =
+                Page { after: &after, max: max - found.len(), deed: "list", which: ("", "") };
             let answer = self.page(subject, page, now, until).await?;
             let [_, next, sessions @ ..] = answer.as_slice() else {
                 return Err(unexpected());
