@@ -8,6 +8,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::clone_on_ref_ptr,
     reason = "a test fails by panicking"
 )]
 
