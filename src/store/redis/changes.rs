@@ -29,10 +29,8 @@ impl<T: SessionData> ChangeFeed for RedisStore<T> {
     fn listen(&self, tell: Tell) -> Answer<StoreError> {
         let engine = Arc::clone(&self.engine);
         Answer::later(async move {
-            match engine.follow(&tell).await {
-                Err(error) => error,
-                Ok(error) => error,
-            }
+            let broken = engine.follow(&tell).await;
+            broken.unwrap_or_else(|error| error)
         })
     }
 }
@@ -80,7 +78,7 @@ impl Engine {
         command.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(self.layout.sessions());
         let tracking = async {
             let mut connection = dial::connect(info, config).await.map_err(Failure::Unsent)?;
-            connection.send_packed_command(&command).await.map_err(Failure::Sent)?;
+            dial::exchange(&mut connection, &command).await.map_err(Failure::Sent)?;
             Ok::<_, Failure>(connection)
         };
         Ok(timeout_at(until, tracking).await.unwrap_or(Err(Failure::Late))?)
@@ -114,7 +112,7 @@ async fn pulse(connections: &[MultiplexedConnection], until: Instant) -> Result<
         beats.spawn(async move {
             for _ in 0..2 {
                 let ping = redis::cmd("PING");
-                let answer = timeout_at(until, connection.send_packed_command(&ping)).await;
+                let answer = timeout_at(until, dial::exchange(&mut connection, &ping)).await;
                 answer.map_err(|_| Failure::Late)?.map_err(Failure::Sent)?;
             }
             Ok::<_, Failure>(())

@@ -18,8 +18,8 @@ pub(super) struct Cluster {
     patience: Duration,
     map: Mutex<Arc<SlotMap>>,
     links: Mutex<HashMap<Peer, Link>>,
-    /// When the map was last asked for, held while it is.
-    asked: tokio::sync::Mutex<Option<Instant>>,
+    /// When the map was last asked for and what came of it, held while it is.
+    asked: tokio::sync::Mutex<Option<(Instant, Result<(), Failure>)>>,
 }
 
 /// Ranges of slots with their primaries, in order.
@@ -77,17 +77,29 @@ impl Cluster {
         &self.manner
     }
 
-    /// Asks all nodes that are known for the map, unless somebody just did. `seen` is the map that
-    /// turned out to be wrong.
+    /// Reads the map again, unless somebody just did: then what came of that is the answer. `seen`
+    /// is the map that turned out to be wrong.
     pub(super) async fn refresh(&self, seen: &Arc<SlotMap>, until: Instant) -> Result<(), Failure> {
+        let arrived = Instant::now();
         let mut asked = timeout_at(until, self.asked.lock()).await.map_err(|_| Failure::Late)?;
         if !Arc::ptr_eq(&self.map(), seen) {
             return Ok(());
         }
-        if let Some(last) = *asked {
-            sleep_until(until.min(last + PAUSE)).await;
+        if let Some((last, outcome)) = &*asked {
+            // One whose time ran out learnt nothing.
+            if *last > arrived && !matches!(outcome, Err(Failure::Late)) {
+                return outcome.clone();
+            }
+            sleep_until(until.min(*last + PAUSE)).await;
         }
-        *asked = Some(Instant::now());
+        let began = Instant::now();
+        let outcome = self.read_map(seen, until).await;
+        *asked = Some((began, outcome.clone()));
+        outcome
+    }
+
+    /// Asks all nodes that are known.
+    async fn read_map(&self, seen: &SlotMap, until: Instant) -> Result<(), Failure> {
         let mut nodes: BTreeSet<Peer> = seen.primaries();
         nodes.extend(self.links().keys().cloned());
         nodes.extend(self.seeds.iter().cloned());

@@ -70,7 +70,7 @@ pub(super) async fn first<V: Send + 'static>(
         let question = question.clone();
         asked.spawn(timeout_at(until, async move {
             let mut connection = connect(info, config()).await?;
-            connection.send_packed_command(&question).await
+            exchange(&mut connection, &question).await
         }));
     }
     let mut last = None;
@@ -92,6 +92,14 @@ pub(super) async fn connect(
     config: AsyncConnectionConfig,
 ) -> Result<MultiplexedConnection, RedisError> {
     Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await
+}
+
+/// Sends a command and waits for its answer. The driver hands a refusal over as an answer.
+pub(super) async fn exchange(
+    connection: &mut MultiplexedConnection,
+    command: &Cmd,
+) -> Result<Value, RedisError> {
+    connection.send_packed_command(command).await?.extract_error()
 }
 
 /// Time is kept by the caller: a time limit of the driver's would leave a dead connection in use.

@@ -6,13 +6,13 @@ use std::time::Duration;
 use redis::Value;
 use tokio::time::Instant;
 
-use super::failure::{Failure, unexpected};
+use super::failure::{self, unexpected};
 use super::fleet::{Effect, Fleet};
 use super::layout::{Layout, owner};
 use super::row;
 use super::script::{DELETE, ENTER, PROBE, REPLACE, TOUCH, texts};
 use crate::clock::Timestamp;
-use crate::error::StoreError;
+use crate::error::{OpenError, OpenErrorKind, StoreError};
 use crate::id::Id;
 use crate::record::{Meta, Record, SessionData};
 use crate::store::{Saved, json};
@@ -46,10 +46,22 @@ impl Draft {
 }
 
 impl Engine {
-    /// Tries out every command that the store needs.
-    pub(super) async fn probe(&self) -> Result<(), Failure> {
+    /// Tries out every command that the store needs, and that the server is what the address says.
+    pub(super) async fn probe(&self) -> Result<(), OpenError> {
+        let until = self.until();
         let [record, index] = self.layout.probe();
-        PROBE.on([&*record, &*index]).run(&self.fleet, self.until()).await.map(drop)
+        let probe = PROBE.on([&*record, &*index]).run(&self.fleet, until).await;
+        probe.map_err(|failure| failure::opening(&failure))?;
+        let mut question = redis::cmd("CLUSTER");
+        question.arg("SLOTS");
+        let Fleet::One { link, .. } = &self.fleet else {
+            return Ok(());
+        };
+        // One of a cluster has room for some sessions and would refuse the others.
+        match link.send(&question, until).await {
+            Ok(_) => Err(OpenError::new(OpenErrorKind::Config, failure::A_CLUSTER)),
+            Err(_) => Ok(()),
+        }
     }
 
     /// When a call that begins now has to be answered.

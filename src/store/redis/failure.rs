@@ -83,7 +83,7 @@ pub(super) fn unexpected() -> StoreError {
 }
 
 /// Why the store could not be opened.
-pub(super) fn opening(failure: Failure) -> OpenError {
+pub(super) fn opening(failure: &Failure) -> OpenError {
     let Some(error) = failure.error().cloned() else {
         return OpenError::new(OpenErrorKind::Unreachable, "the server did not answer in time");
     };
@@ -112,7 +112,7 @@ pub(super) fn opening(failure: Failure) -> OpenError {
     } else if speaks_of(&error, "cluster support disabled") {
         (OpenErrorKind::Config, "the server is no cluster: write `redis://` for it")
     } else if kind == ErrorKind::Server(ServerErrorKind::Moved) {
-        (OpenErrorKind::Config, "the server is one of a cluster: write `redis+cluster://` for it")
+        (OpenErrorKind::Config, A_CLUSTER)
     } else if speaks_of(&error, "Unknown Redis command") || speaks_of(&error, "unknown command") {
         (OpenErrorKind::Config, "the server is too old: Redis 6.2 or Valkey is needed")
     } else {
@@ -120,3 +120,6 @@ pub(super) fn opening(failure: Failure) -> OpenError {
     };
     OpenError::new(kind, remedy).with_source(error)
 }
+
+pub(super) const A_CLUSTER: &str =
+    "the server is one of a cluster: write `redis+cluster://` for it";

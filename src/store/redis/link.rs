@@ -14,7 +14,7 @@ use redis::{Cmd, RedisError, ServerErrorKind, Value};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout_at};
 
-use super::dial::Dial;
+use super::dial::{Dial, exchange};
 use super::failure::Failure;
 
 #[derive(Clone)]
@@ -50,7 +50,7 @@ impl Link {
     /// Sends a command and waits for its answer.
     pub(super) async fn send(&self, command: &Cmd, until: Instant) -> Result<Value, Failure> {
         let mut live = self.live(until).await?;
-        let answer = timeout_at(until, live.connection.send_packed_command(command)).await;
+        let answer = timeout_at(until, exchange(&mut live.connection, command)).await;
         match answer {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
@@ -79,7 +79,7 @@ impl Link {
         both.cmd("ASKING").ignore().add_command(command.clone());
         let answers = timeout_at(until, live.connection.send_packed_commands(&both, 1, 1)).await;
         let answers = answers.map_err(|_| Failure::Late)?.map_err(Failure::Sent)?;
-        Ok(answers.into_iter().next().unwrap_or_default())
+        answers.into_iter().next().unwrap_or_default().extract_error().map_err(Failure::Sent)
     }
 
     async fn live(&self, until: Instant) -> Result<Live, Failure> {
