@@ -41,7 +41,9 @@ mod answer;
 #[cfg(feature = "cached")]
 mod cached;
 mod connect;
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
+#[cfg(feature = "sealed")]
+mod encrypted;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis", feature = "sealed"))]
 mod json;
 mod memory;
 #[cfg(feature = "postgres")]
@@ -55,13 +57,15 @@ pub use self::answer::Answer;
 #[cfg(feature = "cached")]
 pub use self::cached::{CacheOptions, CacheStats, Cached};
 pub use self::connect::connect;
+#[cfg(feature = "sealed")]
+pub use self::encrypted::{Ciphertext, Encrypted};
 pub use self::memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisOptions, RedisStore};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::{SqliteOptions, SqliteStore};
-#[cfg(feature = "postgres")]
-pub use self::postgres::{PostgresOptions, PostgresStore};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::id::Id;
