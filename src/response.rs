@@ -162,7 +162,11 @@ mod tests {
             ("absent", vec![], vec!["cookie"]),
             ("another", vec!["Accept"], vec!["Accept", "cookie"]),
             ("there already", vec!["accept, Cookie"], vec!["accept, Cookie"]),
-            ("there already, in the second line", vec!["accept", "Cookie"], vec!["accept", "Cookie"]),
+            (
+                "there already, in the second line",
+                vec!["accept", "Cookie"],
+                vec!["accept", "Cookie"],
+            ),
             ("everything", vec!["*"], vec!["*"]),
         ];
         for (name, before, after) in cases {

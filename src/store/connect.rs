@@ -48,7 +48,7 @@ pub async fn connect<T: SessionData>(address: &str) -> Result<Arc<dyn Store<T>>,
         )),
         #[cfg(feature = "sqlite")]
         "sqlite" => Ok(Arc::new(super::SqliteStore::connect(&address).await?)),
-        #[cfg(all(feature = "postgres", any()))]
+        #[cfg(feature = "postgres")]
         "postgres" | "postgresql" => Ok(Arc::new(super::PostgresStore::connect(&address).await?)),
         #[cfg(feature = "redis")]
         "redis" | "rediss" | "redis+cluster" | "redis+sentinel" => {
