@@ -171,10 +171,7 @@ fn redis_keeps_what_it_acknowledged_and_freezes() {
 
     servers.pause("redis");
     TcpStream::connect(servers.node("redis")).expect("the kernel still accepts");
-    let late = thread::spawn({
-        let url = url.clone();
-        move || ask::<String>(&url, &["PING"])
-    });
+    let late = thread::spawn(move || ask::<String>(&url, &["PING"]));
     thread::sleep(Duration::from_millis(300));
     assert!(!late.is_finished());
     servers.resume("redis");
