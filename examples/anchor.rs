@@ -32,6 +32,8 @@ struct SessionData {
     user_id: String,
 }
 
+const TWO_WEEKS: Duration = Duration::from_secs(14 * 24 * 3_600);
+
 /// Anchor keeps no data but whose the session is, and that in a column.
 fn of_anchor(meta: &Meta) -> SessionData {
     SessionData { user_id: meta.subject.as_deref().unwrap_or_default().to_owned() }
@@ -55,11 +57,10 @@ async fn main() -> Result<(), Box<dyn StdError>> {
         None => Key::generate(),
     };
 
-    let two_weeks = Duration::from_secs(14 * 24 * 3_600);
     let sessions = SessionLayer::<SessionData>::new(store, key)
         // Behind TLS, delete `dangerously_allow_plain_http`: the cookie is then Secure.
         .transport(Cookie::named("session").dangerously_allow_plain_http())
-        .expiry(Expiry::idle(two_weeks).absolute(two_weeks))
+        .expiry(Expiry::idle(TWO_WEEKS).absolute(TWO_WEEKS))
         .refusals(Refusals::fastapi_sessions().with(
             Refusal::SessionEnded,
             StatusCode::UNAUTHORIZED,
@@ -98,7 +99,7 @@ async fn login(
     Query(Login { user_id }): Query<Login>,
 ) -> Result<Json<Value>, Error> {
     let data = SessionData { user_id: user_id.clone() };
-    session.create(NewSession::with(data).subject(user_id).persistent(true))?;
+    session.create(NewSession::with(data).subject(user_id).remember(TWO_WEEKS))?;
     Ok(Json(json!({ "ok": true })))
 }
 
