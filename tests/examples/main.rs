@@ -8,7 +8,11 @@
 
 #[path = "../support/http.rs"]
 mod http_support;
+#[path = "../support/services.rs"]
+mod services;
 
+mod anchor;
+mod cluster;
 mod demo;
 mod devices;
 mod getting_started;

@@ -1,0 +1,84 @@
+//! `examples/anchor.rs`: fastapi-anchor's routes on fastapi-anchor's table.
+
+use std::net::SocketAddr;
+
+use sqlx::{Connection, PgConnection};
+
+use crate::http_support::{Program, Visitor, get, send};
+use crate::services::shared_url;
+
+/// The table as fastapi-anchor creates it.
+const ANCHORS: &str = "CREATE TABLE IF NOT EXISTS anchor_sessions (
+    id uuid NOT NULL PRIMARY KEY, user_id varchar(255) NOT NULL,
+    expires_at timestamptz NOT NULL, created_at timestamptz NOT NULL);
+    CREATE INDEX IF NOT EXISTS ix_anchor_sessions_user_id ON anchor_sessions (user_id)";
+
+/// A schema of its own with anchor's table in it, and the program on that.
+async fn serve() -> (Program, SocketAddr, PgConnection) {
+    let url = shared_url("TEST_POSTGRES_URL");
+    let mut database = PgConnection::connect(&url).await.unwrap();
+    let schema = format!("anchor_{}", sessile::Id::generate().unwrap().as_uuid().simple());
+    let made = format!("CREATE SCHEMA {schema}; SET search_path = {schema}; {ANCHORS}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(made)).execute(&mut database).await.unwrap();
+    let join = if url.contains('?') { '&' } else { '?' };
+    let store = format!("{url}{join}options=-csearch_path%3D{schema}");
+    let (program, address) = Program::serve("anchor", &[], &[("SESSION_STORE", &store)]);
+    (program, address, database)
+}
+
+async fn log_in(address: SocketAddr, user: &str) -> Visitor {
+    let mut visitor = Visitor::new(address);
+    let reply = visitor.post(&format!("/login?user_id={user}")).await;
+    assert_eq!(reply.said(), (200, r#"{"ok":true}"#));
+    let (name, _, attributes) = reply.set_cookie();
+    assert_eq!(name, "session");
+    assert_eq!(attributes, ["HttpOnly", "Max-Age=1209600", "Path=/", "SameSite=Lax"]);
+    visitor
+}
+
+#[tokio::test]
+async fn a1_a_logout_is_real() {
+    let (_program, address, _) = serve().await;
+    let mut ada = log_in(address, "ada").await;
+    assert_eq!(ada.get("/me").await.said(), (200, r#"{"user_id":"ada"}"#));
+    let mut replay = ada.clone();
+    assert_eq!(ada.post("/logout").await.said(), (200, r#"{"ok":true}"#));
+    assert_eq!(replay.get("/me").await.said(), (401, r#"{"detail":"Invalid session"}"#));
+    assert_eq!(send(address, get("/me")).await.status, 403);
+}
+
+#[tokio::test]
+async fn a2_a_row_that_anchor_wrote_is_a_session_and_ours_is_one_of_anchors() {
+    let (_program, address, mut database) = serve().await;
+    let mut ada = log_in(address, "ada").await;
+    // What anchor selects, and what it would have written for this cookie.
+    let anchors = "SELECT id, user_id, created_at FROM anchor_sessions WHERE expires_at > now()";
+    let row = format!("CREATE TABLE kept AS {anchors}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(row)).execute(&mut database).await.unwrap();
+    let again = "DELETE FROM anchor_sessions;
+        INSERT INTO anchor_sessions (id, user_id, expires_at, created_at)
+        SELECT id, 'ada@anchor', now() + interval '1 hour', created_at FROM kept";
+    sqlx::raw_sql(again).execute(&mut database).await.unwrap();
+    assert_eq!(ada.get("/me").await.said(), (200, r#"{"user_id":"ada@anchor"}"#));
+    // Logged out by anchor: it deletes the row.
+    sqlx::raw_sql("DELETE FROM anchor_sessions").execute(&mut database).await.unwrap();
+    assert_eq!(ada.get("/me").await.said(), (401, r#"{"detail":"Invalid session"}"#));
+}
+
+#[tokio::test]
+async fn a3_an_expired_row_is_no_session_and_stays_dead() {
+    let (_program, address, mut database) = serve().await;
+    let mut ada = log_in(address, "ada").await;
+    let expired = "UPDATE anchor_sessions SET expires_at = now() - interval '1 second'";
+    sqlx::raw_sql(expired).execute(&mut database).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(ada.get("/me").await.said(), (401, r#"{"detail":"Invalid session"}"#));
+    }
+}
+
+#[test]
+fn without_a_server_it_says_what_to_do() {
+    let (status, errors) = Program::run("anchor", &[], &[("SESSION_STORE", "memory:")]).end();
+    assert_eq!(status.code(), Some(1), "{errors}");
+    assert!(errors.contains("postgres://"), "{errors}");
+}
