@@ -36,6 +36,23 @@ impl SlotMap {
         self.0.iter().map(|(.., peer)| peer.clone()).collect()
     }
 
+    /// The same map but for this slot.
+    fn with(&self, slot: u16, owner: Peer) -> Self {
+        let mut ranges = vec![(slot, slot, owner)];
+        for (first, last, peer) in &self.0 {
+            let before = (*first, slot.saturating_sub(1).min(*last));
+            let after = (slot.saturating_add(1).max(*first), *last);
+            for (first, last) in [before, after] {
+                if first <= last && !(first..=last).contains(&slot) {
+                    ranges.push((first, last, peer.clone()));
+                }
+            }
+        }
+        ranges.sort_unstable();
+        ranges.dedup();
+        Self(ranges)
+    }
+
     /// From the answer to `CLUSTER SLOTS`.
     fn read(value: Value) -> Option<Self> {
         let mut ranges = Vec::new();
@@ -75,6 +92,14 @@ impl Cluster {
 
     pub(super) const fn manner(&self) -> &Manner {
         &self.manner
+    }
+
+    /// A node says where a slot is now. The others may not know yet, so they are not asked until
+    /// much has moved. Answers whether that is so.
+    pub(super) fn learn(&self, slot: u16, owner: Peer) -> bool {
+        let mut map = self.map.lock().unwrap_or_else(PoisonError::into_inner);
+        *map = Arc::new(map.with(slot, owner));
+        map.0.len() > PATCHED
     }
 
     /// Reads the map again, unless somebody just did: then what came of that is the answer. `seen`
@@ -131,6 +156,8 @@ impl Cluster {
     }
 }
 
+/// As many ranges as a map has that was not put together slot by slot.
+const PATCHED: usize = 256;
 /// The map is asked for at most this often.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -146,5 +173,19 @@ mod tests {
         assert_eq!([0, 10, 11, 20, 30, 40].map(owner), [1, 1, 2, 2, 1, 1].map(Some));
         assert_eq!([25, 41].map(owner), [None, None], "nobody has these");
         assert_eq!(map.primaries().len(), 2);
+    }
+
+    #[test]
+    fn a_slot_that_moved_is_somebody_elses_and_the_rest_stays() {
+        let peer = |port| Peer { host: "h".to_owned(), port };
+        let map = SlotMap(vec![(0, 10, peer(1)), (11, 20, peer(2))]);
+        for moved in [0, 5, 10, 11, 20, 25] {
+            let patched = map.with(moved, peer(3)).with(moved, peer(3));
+            for slot in 0..30 {
+                let expected =
+                    if slot == moved { Some(&peer(3)) } else { map.owner(slot) }.cloned();
+                assert_eq!(patched.owner(slot).cloned(), expected, "{slot} when {moved} moved");
+            }
+        }
     }
 }
