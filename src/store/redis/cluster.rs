@@ -182,8 +182,8 @@ mod tests {
         for moved in [0, 5, 10, 11, 20, 25] {
             let patched = map.with(moved, peer(3)).with(moved, peer(3));
             for slot in 0..30 {
-                let expected =
-                    if slot == moved { Some(&peer(3)) } else { map.owner(slot) }.cloned();
+                let expected = map.owner(slot).cloned().filter(|_| slot != moved);
+                let expected = expected.or_else(|| (slot == moved).then(|| peer(3)));
                 assert_eq!(patched.owner(slot).cloned(), expected, "{slot} when {moved} moved");
             }
         }

@@ -113,16 +113,13 @@ impl Fleet {
             Ok(value) => return Ok(value),
             Err(failure) => failure,
         };
-        match (failure.refusal(), redirection(&failure, owner)) {
-            (Some(ServerErrorKind::Ask), Some(other)) => {
+        if let Some(other) = redirection(&failure, owner) {
+            if failure.refusal() == Some(ServerErrorKind::Ask) {
                 return cluster.link(&other).send_asking(command, until).await;
             }
-            (Some(ServerErrorKind::Moved), Some(other)) => {
-                if !cluster.learn(slot, other) {
-                    return Err(failure);
-                }
+            if !cluster.learn(slot, other) {
+                return Err(failure);
             }
-            _ => {}
         }
         if !matches!(failure, Failure::Sent(_)) || failure.is_passing() {
             // What the failed command came to is not changed by whether the map is had.
