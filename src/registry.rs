@@ -146,8 +146,8 @@ impl<T: Send + Sync + 'static> Sessions<T> {
 
     async fn scan(&self, from: Option<Cursor>) -> Result<Scanned, Error> {
         let shared = &self.0;
-        let answer = shared.store.scan().map_or_else(
-            || StoreAnswer::ready(Err(unsupported("this store has no `Store::scan`"))),
+        let answer = shared.store.all().map_or_else(
+            || StoreAnswer::ready(Err(unsupported("this store has no `Store::all`"))),
             |scan| scan.scan(from, STEP, shared.now()),
         );
         self.answer("scan", answer).await

@@ -32,11 +32,11 @@ pub(crate) fn guard_caches(
     reads: &[HeaderName],
 ) -> Result<(), MaxSizeReached> {
     match privacy {
-        Privacy::Private => add(headers, CACHE_CONTROL, PRIVATE, keep_private)?,
-        Privacy::NoStore => add(headers, CACHE_CONTROL, NO_STORE, keep_from_store)?,
+        Privacy::Private => add(headers, &CACHE_CONTROL, PRIVATE, keep_private)?,
+        Privacy::NoStore => add(headers, &CACHE_CONTROL, NO_STORE, keep_from_store)?,
     }
     for name in reads {
-        add(headers, VARY, HeaderValue::from(name.clone()), |theirs| vary_by(theirs, name))?;
+        add(headers, &VARY, HeaderValue::from(name.clone()), |theirs| vary_by(theirs, name))?;
     }
     Ok(())
 }
@@ -47,12 +47,12 @@ pub(crate) fn guard_caches(
 /// response, and hardly any handler speaks to caches.
 fn add(
     headers: &mut HeaderMap,
-    name: HeaderName,
+    name: &HeaderName,
     ours: HeaderValue,
     merge: impl FnOnce(&[HeaderValue]) -> Merge,
 ) -> Result<(), MaxSizeReached> {
-    if headers.try_append(name.clone(), ours)? {
-        let mut theirs: Vec<_> = headers.get_all(&name).into_iter().cloned().collect();
+    if headers.try_append(name, ours)? {
+        let mut theirs: Vec<_> = headers.get_all(name).into_iter().cloned().collect();
         theirs.pop(); // ours
         match merge(&theirs) {
             Merge::Theirs => set(headers, name, theirs)?,
@@ -66,15 +66,15 @@ fn add(
 /// Puts these lines in place of all of that name.
 fn set(
     headers: &mut HeaderMap,
-    name: HeaderName,
+    name: &HeaderName,
     lines: Vec<HeaderValue>,
 ) -> Result<(), MaxSizeReached> {
     let mut lines = lines.into_iter();
     if let Some(first) = lines.next() {
-        headers.try_insert(name.clone(), first)?;
+        headers.try_insert(name, first)?;
     }
     for line in lines {
-        headers.try_append(name.clone(), line)?;
+        headers.try_append(name, line)?;
     }
     Ok(())
 }

@@ -431,7 +431,7 @@ async fn a_scan_finds_every_session_and_nobody_elses() {
         for number in 0..many {
             begun.insert(begin(&store, (number % 2 == 0).then_some("ann"), number).await);
         }
-        let scan = Store::scan(&store).unwrap();
+        let scan = Store::all(&store).unwrap();
         let (mut seen, mut from, mut steps) = (BTreeSet::new(), None, 0);
         loop {
             let step = scan.scan(from, 1_000, now()).await.unwrap();

@@ -4,8 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::doc_markdown,
-    reason = "a test fails by panicking; SQLite is a name"
+    reason = "a test fails by panicking"
 )]
 
 use std::path::PathBuf;

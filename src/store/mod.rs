@@ -155,7 +155,7 @@ pub trait Store<T>: fmt::Debug + Send + Sync + 'static {
     }
 
     /// A way through all sessions, if this store has one.
-    fn scan(&self) -> Option<&dyn Scan> {
+    fn all(&self) -> Option<&dyn Scan> {
         None
     }
 
@@ -208,8 +208,8 @@ impl<T: 'static, S: Store<T> + ?Sized> Store<T> for Arc<S> {
         (**self).subjects()
     }
 
-    fn scan(&self) -> Option<&dyn Scan> {
-        (**self).scan()
+    fn all(&self) -> Option<&dyn Scan> {
+        (**self).all()
     }
 
     fn changes(&self) -> Option<&dyn ChangeFeed> {
@@ -273,7 +273,7 @@ pub trait SubjectIndex: Send + Sync {
 ///
 /// ```
 /// use std::collections::BTreeSet;
-/// use sessile::store::Scan; // of a store, by `Store::scan`
+/// use sessile::store::Scan; // of a store, by `Store::all`
 /// use sessile::{StoreError, Timestamp};
 ///
 /// /// How many people have a session.

@@ -120,7 +120,7 @@ impl<T: Clone + Send + Sync + 'static> Store<T> for Model<T> {
         Some(self)
     }
 
-    fn scan(&self) -> Option<&dyn Scan> {
+    fn all(&self) -> Option<&dyn Scan> {
         Some(self)
     }
 }

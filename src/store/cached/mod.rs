@@ -242,8 +242,8 @@ impl<S: Store<T>, T: Send + Sync + 'static> Store<T> for Cached<S, T> {
         self.shared.store.subjects().is_some().then_some(self)
     }
 
-    fn scan(&self) -> Option<&dyn Scan> {
-        self.shared.store.scan()
+    fn all(&self) -> Option<&dyn Scan> {
+        self.shared.store.all()
     }
 
     fn changes(&self) -> Option<&dyn ChangeFeed> {

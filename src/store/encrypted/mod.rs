@@ -134,8 +134,8 @@ impl<T: SessionData, S: Store<Ciphertext>> Store<T> for Encrypted<S> {
         self.store.subjects()
     }
 
-    fn scan(&self) -> Option<&dyn Scan> {
-        self.store.scan()
+    fn all(&self) -> Option<&dyn Scan> {
+        self.store.all()
     }
 
     fn changes(&self) -> Option<&dyn ChangeFeed> {

@@ -171,7 +171,7 @@ impl<T: Send + Sync + 'static> Store<T> for MemoryStore<T> {
         Some(self)
     }
 
-    fn scan(&self) -> Option<&dyn Scan> {
+    fn all(&self) -> Option<&dyn Scan> {
         Some(self)
     }
 }

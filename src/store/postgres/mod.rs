@@ -207,7 +207,7 @@ impl<T: SessionData> Store<T> for PostgresStore<T> {
         Some(self)
     }
 
-    fn scan(&self) -> Option<&dyn Scan> {
+    fn all(&self) -> Option<&dyn Scan> {
         Some(self)
     }
 

@@ -247,7 +247,7 @@ impl<T: SessionData> Store<T> for RedisStore<T> {
         Some(self)
     }
 
-    fn scan(&self) -> Option<&dyn Scan> {
+    fn all(&self) -> Option<&dyn Scan> {
         Some(self)
     }
 

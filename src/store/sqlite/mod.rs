@@ -7,8 +7,6 @@
 //!    SQL, with the time that the call brings.
 //! 4. The data is JSON text that other languages read.
 
-#![expect(clippy::doc_markdown, reason = "SQLite is a name, not code")]
-
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -226,7 +224,7 @@ impl<T: SessionData> Store<T> for SqliteStore<T> {
         Some(self)
     }
 
-    fn scan(&self) -> Option<&dyn Scan> {
+    fn all(&self) -> Option<&dyn Scan> {
         Some(self)
     }
 }

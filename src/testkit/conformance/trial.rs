@@ -53,12 +53,12 @@ impl Trial {
     }
 
     pub(super) fn can_scan(&self) -> bool {
-        self.store.scan().is_some()
+        self.store.all().is_some()
     }
 
     /// One step through all sessions.
     pub(super) async fn scan(&self, from: Option<Cursor>, max: usize, now: Timestamp) -> Scanned {
-        let scan = self.store.scan().unwrap_or_else(|| fail("a case with `with_scan` needs one"));
+        let scan = self.store.all().unwrap_or_else(|| fail("a case with `with_scan` needs one"));
         let step = scan.scan(from, max, now);
         must("scan", step.await)
     }

@@ -80,8 +80,8 @@ impl<T: Send + Sync + 'static> Store<T> for Faulty<T> {
         self.inner.subjects().is_some().then_some(self)
     }
 
-    fn scan(&self) -> Option<&dyn Scan> {
-        self.inner.scan().is_some().then_some(self)
+    fn all(&self) -> Option<&dyn Scan> {
+        self.inner.all().is_some().then_some(self)
     }
 
     fn changes(&self) -> Option<&dyn ChangeFeed> {
@@ -93,7 +93,7 @@ impl<T: Send + Sync + 'static> Scan for Faulty<T> {
     fn scan(&self, from: Option<Cursor>, max: usize, now: Timestamp) -> StoreAnswer<Scanned> {
         let missing = || StoreAnswer::ready(Err(StoreError::new(StoreErrorKind::Unavailable)));
         self.relay(Operation::Scan, move |store| {
-            store.scan().map_or_else(missing, |all| all.scan(from, max, now))
+            store.all().map_or_else(missing, |all| all.scan(from, max, now))
         })
     }
 }

@@ -112,7 +112,7 @@ impl Store<Sample> for Flawed {
         Some(self)
     }
 
-    fn scan(&self) -> Option<&dyn Scan> {
+    fn all(&self) -> Option<&dyn Scan> {
         Some(self)
     }
 }
