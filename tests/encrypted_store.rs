@@ -301,7 +301,7 @@ fn a_roll_over_seals_with_the_new_key_and_opens_with_the_old() {
     assert_eq!(now_or_panic(store.replace(id, 1, Arc::new(next), START)).unwrap(), Saved::Done);
     assert!(kept(&behind, id).starts_with(&format!("v1.{}.", new.id())));
 
-    let second = Encrypted::new(behind.clone(), Keyring::new(old).also_accept(new));
+    let second = Encrypted::new(behind, Keyring::new(old).also_accept(new));
     assert_eq!(load(&second, id).unwrap().unwrap().data, ann().data, "on a node not yet there");
 }
 
