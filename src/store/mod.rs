@@ -396,6 +396,9 @@ impl Scanned {
 pub trait ChangeFeed: Send + Sync {
     /// Listens for as long as the channel lasts, and tells each change. The answer is what broke
     /// the channel; whoever listens asks again, after a pause. Dropping the answer stops it.
+    ///
+    /// Every change that is told means that none before it was missed. A feed over several
+    /// connections therefore breaks as soon as one of them does.
     fn listen(&self, tell: Arc<dyn Fn(Change) + Send + Sync>) -> Answer<StoreError>;
 }
 

@@ -5,6 +5,7 @@
 //! does not and needs `cargo build --examples` first.
 
 #![allow(clippy::unwrap_used, clippy::string_slice, reason = "a test may panic")]
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 #[path = "../support/http.rs"]
 mod http_support;
