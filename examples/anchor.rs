@@ -21,7 +21,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sessile::store::PostgresStore;
+use sessile::store::{PostgresOptions, PostgresStore};
 use sessile::transport::Cookie;
 use sessile::{
     Active, Error, Expiry, Key, Meta, NewSession, Refusal, Refusals, Session, SessionLayer,
@@ -47,17 +47,13 @@ async fn main() -> Result<(), Box<dyn StdError>> {
          `scripts/services run postgres cargo run --example anchor`"
         })?;
     // The table that anchor made, or makes: what ours needs beyond its four columns is added.
-    let store = PostgresStore::options()
-        .table("anchor_sessions")
-        .data_when_missing(of_anchor)
-        .connect(&url)
-        .await?;
+    let options = PostgresOptions::new(url).table("anchor_sessions").data_when_missing(of_anchor);
     let key = match env::var_os("SESSION_KEY") {
         Some(_) => Key::from_env("SESSION_KEY")?,
         None => Key::generate(),
     };
 
-    let sessions = SessionLayer::<SessionData>::new(store, key)
+    let sessions = SessionLayer::<SessionData>::new(PostgresStore::open(options).await?, key)
         // Behind TLS, delete `dangerously_allow_plain_http`: the cookie is then Secure.
         .transport(Cookie::named("session").dangerously_allow_plain_http())
         .expiry(Expiry::idle(TWO_WEEKS).absolute(TWO_WEEKS))

@@ -364,13 +364,29 @@ impl<T: SessionData> SessionLayer<T> {
 
     /// How often a wait for [`Session::revoked`](crate::Session::revoked) asks the store: within
     /// this time it notices a session that another node has ended. 5 seconds by default; with a
-    /// [`Cached`](crate::store#caching) store asking costs next to nothing, so it may be less.
+    /// cache in front of the store asking costs next to nothing, so it may be less.
+    ///
+    /// ```
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// use std::time::Duration;
+    /// let layer = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+    ///     .revocation_check(Duration::from_secs(1));
+    /// ```
     pub fn revocation_check(mut self, every: Duration) -> Self {
         self.shared().revocation_check = every;
         self
     }
 
     /// Lists and ends the sessions of any subject; see [`Sessions`].
+    ///
+    /// ```
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sessile::Error> {
+    /// let layer = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// let sessions = layer.sessions();
+    /// assert_eq!(sessions.count("ann").await?, 0);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Panics
     /// If the store keeps no index of subjects.
@@ -380,6 +396,12 @@ impl<T: SessionData> SessionLayer<T> {
     }
 
     /// The same for a store that is chosen at run time.
+    ///
+    /// ```
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// let layer = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// assert!(layer.try_sessions().is_ok(), "the memory store keeps an index");
+    /// ```
     ///
     /// # Errors
     /// If the store keeps no index of subjects.
@@ -395,6 +417,15 @@ impl<T: SessionData> SessionLayer<T> {
 
     /// What removes expired sessions in the background, once it is spawned: some hundred at a
     /// time, until none is left, at this interval. Zero turns it off.
+    ///
+    /// ```
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use std::time::Duration;
+    /// let layer = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// tokio::spawn(layer.sweeper(Duration::from_secs(60)));
+    /// # }
+    /// ```
     pub fn sweeper(&self, every: Duration) -> Sweeper {
         Sweeper::new(Arc::clone(&self.shared), every)
     }

@@ -36,6 +36,19 @@ use crate::wait::Timed;
 pub struct Sessions<T>(Arc<Shared<T>>);
 
 /// A live session in a list.
+///
+/// ```
+/// use sessile::{Active, Error, Listed, Sessions, Values};
+/// /// "Your devices": when each was last seen, and which one this is.
+/// async fn devices(sessions: &Sessions<Values>, user: &str, here: &Active<Values>) -> Result<(), Error> {
+///     for device in sessions.list(user, None, 100).await? {
+///         let Listed { id, meta, .. } = &device;
+///         let mark = if device.is_current(here.session()) { "this one" } else { "another" };
+///         println!("{id}: {mark}, {}", meta.last_seen().as_millis());
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Listed {
@@ -81,6 +94,23 @@ impl<T: Send + Sync + 'static> Sessions<T> {
     }
 
     /// Ends this session if it is the subject's; says whether it was and lived until now.
+    ///
+    /// ```
+    /// use sessile::{Active, Error, Id, Sessions, Values};
+    /// /// "Sign out this device", "sign out all others".
+    /// async fn sign_out(
+    ///     sessions: &Sessions<Values>,
+    ///     user: &str,
+    ///     device: Option<Id>,
+    ///     here: &Active<Values>,
+    /// ) -> Result<usize, Error> {
+    ///     match (device, here.session().id()) {
+    ///         (Some(device), _) => Ok(usize::from(sessions.revoke(user, device).await?)),
+    ///         (None, Some(current)) => sessions.revoke_others(user, current).await,
+    ///         (None, None) => Ok(0),
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Store`](crate::ErrorKind::Store) if the store failed.

@@ -75,6 +75,21 @@ impl fmt::Debug for Sweeper {
 }
 
 /// Stops a [`Sweeper`]. Clones stop the same one; dropping a handle stops nothing.
+///
+/// ```
+/// use std::time::Duration;
+/// use sessile::{Key, SessionLayer, SweeperHandle, Values, store::MemoryStore};
+/// async fn shut_down(sweeping: SweeperHandle) {
+///     sweeping.stop().await; // a batch that is under way is finished
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let layer = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+/// let sweeper = layer.sweeper(Duration::from_secs(60));
+/// let sweeping = sweeper.handle();
+/// tokio::spawn(sweeper);
+/// shut_down(sweeping).await;
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct SweeperHandle {
     stop: Signal,

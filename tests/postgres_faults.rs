@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use sessile::store::{Admission, Change, PostgresStore, Store};
+use sessile::store::{Admission, Change, PostgresOptions, PostgresStore, Store};
 use sessile::{
     Clock, Id, Meta, Record, SessionLayer, StoreError, StoreErrorKind, SystemClock, Timestamp,
 };
@@ -270,8 +270,8 @@ async fn s48_a_restart_while_nobody_asks_costs_no_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_feed_ends_when_the_server_dies_or_falls_silent_and_can_be_asked_again() {
     let servers = Services::start(&["postgres"]);
-    let options = PostgresStore::<u32>::options().announce(true);
-    let store = options.connect(&servers.url("postgres")).await.unwrap();
+    let options = PostgresOptions::new(servers.url("postgres")).announce(true);
+    let store = PostgresStore::<u32>::open(options).await.unwrap();
 
     let feed = listen(&store).await;
     block_in_place(|| servers.kill("postgres"));

@@ -208,7 +208,8 @@ async fn a_hung_server_costs_a_call_its_timeout() {
 async fn fail_over(kind: &str, victim: &str) {
     let services = Services::start(&[kind]);
     let store = open(&services.url(kind)).await;
-    let (load, counts) = Load::start(&store, 12).await;
+    // So many that some are surely with each primary of a cluster.
+    let (load, counts) = Load::start(&store, 30).await;
     let app = app(&store);
     let mut ended = Vec::new();
     for number in 0..12 {

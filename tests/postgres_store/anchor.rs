@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile::store::{Admission, Limit, PostgresStore, Revoke, Saved, Store, SubjectIndex};
+use sessile::store::{
+    Admission, Limit, PostgresOptions, PostgresStore, Revoke, Saved, Store, SubjectIndex,
+};
 use sessile::{Id, Record, StoreErrorKind, Timestamp};
 use sqlx::{AssertSqlSafe, Row};
 
@@ -38,10 +40,10 @@ async fn anchor_login(table: &str, user: &str) -> Id {
 }
 
 async fn opened(table: &str) -> PostgresStore<String> {
-    let options = PostgresStore::options().table(table).data_when_missing(|meta| {
+    let options = PostgresOptions::new(url()).table(table).data_when_missing(|meta| {
         format!("anchor's {}", meta.subject.as_deref().unwrap_or("nobody"))
     });
-    options.connect(&url()).await.unwrap()
+    PostgresStore::open(options).await.unwrap()
 }
 
 #[tokio::test]

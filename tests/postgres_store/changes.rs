@@ -5,14 +5,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sessile::Id;
-use sessile::store::{Admission, Change, Limit, PostgresStore, Revoke, Store, SubjectIndex};
+use sessile::store::{
+    Admission, Change, Limit, PostgresOptions, PostgresStore, Revoke, Store, SubjectIndex,
+};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep};
 
 use super::{NOW, edit, fresh, keep, record, store_in, url};
 
 async fn announcing(table: &str) -> PostgresStore<u32> {
-    PostgresStore::options().table(table).announce(true).connect(&url()).await.unwrap()
+    PostgresStore::open(PostgresOptions::new(url()).table(table).announce(true)).await.unwrap()
 }
 
 /// Another node that listens.

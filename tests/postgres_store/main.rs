@@ -21,7 +21,7 @@ mod traffic;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile::store::{Admission, Created, PostgresStore, Saved, Store};
+use sessile::store::{Admission, Created, PostgresOptions, PostgresStore, Saved, Store};
 use sessile::testkit::{Sample, conformance::Suite};
 use sessile::{Id, Meta, Record, SessionData, Timestamp};
 use sqlx::postgres::{PgConnection, PgPoolOptions};
@@ -52,7 +52,7 @@ async fn store() -> PostgresStore<Sample> {
 }
 
 async fn store_in<T: SessionData>(table: &str) -> PostgresStore<T> {
-    PostgresStore::options().table(table).connect(&url()).await.unwrap()
+    PostgresStore::open(PostgresOptions::new(url()).table(table)).await.unwrap()
 }
 
 /// A connection beside the store, as an administrator has one.
@@ -107,8 +107,8 @@ async fn postgres_conforms() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_conforms_with_a_pool_of_the_application_and_announcing() {
-    let options = PostgresStore::<Sample>::options().table(fresh("t")).announce(true);
-    let store = options.with_pool(pool_of(5).await).await.unwrap();
+    let options = PostgresOptions::from_pool(pool_of(5).await).table(fresh("t")).announce(true);
+    let store = PostgresStore::<Sample>::open(options).await.unwrap();
     let report = Suite::new().quick().run(async || store.clone()).await;
     report.assert();
     assert_eq!(report.skipped().count(), 0, "{report}");

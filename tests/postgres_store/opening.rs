@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sessile::OpenErrorKind::{self, Config, Denied, Schema, Unreachable};
-use sessile::store::{Admission, PostgresStore, Store, SubjectIndex};
+use sessile::store::{Admission, PostgresOptions, PostgresStore, Store, SubjectIndex};
 use sessile::{Id, Values};
 use sqlx::AssertSqlSafe;
 use tokio::task::JoinSet;
@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::{NOW, admin, fresh, keep, record, run, store_in, url, url_of};
 
 async fn refusal(url: &str, table: &str) -> OpenErrorKind {
-    let opened = PostgresStore::<Values>::options().table(table).connect(url).await;
+    let opened = PostgresStore::<Values>::open(PostgresOptions::new(url).table(table)).await;
     let error = opened.expect_err("it opened");
     let said = format!("{error} {error:?}");
     for secret in ["hunter2", "correct-horse"] {
@@ -93,8 +93,8 @@ async fn nobody_at_the_address_is_unreachable() {
 async fn a_wrong_password_is_denied_and_the_right_one_is_not() {
     let table = fresh("t");
     assert_eq!(refusal(&url_of("sessile_pw:hunter2"), &table).await, Denied);
-    let store = PostgresStore::<Values>::options().table(table);
-    let store = store.connect(&url_of("sessile_pw:correct-horse")).await.unwrap();
+    let options = PostgresOptions::new(url_of("sessile_pw:correct-horse")).table(table);
+    let store = PostgresStore::<Values>::open(options).await.unwrap();
     assert!(!format!("{store:?}").contains("correct-horse"));
     assert_eq!(refusal(&url_of(&fresh("nobody")), "t").await, Denied);
 }
@@ -105,8 +105,8 @@ async fn whoever_may_make_no_table_can_use_one_that_is_there() {
     assert_eq!(refusal(&url_of(&user), &table).await, Denied, "it is not there");
     drop(store_in::<u32>(&table).await);
     run(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {user}")).await;
-    let options = PostgresStore::<u32>::options().table(&table);
-    let store = options.connect(&url_of(&user)).await.unwrap();
+    let options = PostgresOptions::new(url_of(&user)).table(&table);
+    let store = PostgresStore::<u32>::open(options).await.unwrap();
     let id = keep(&store, record(Some("ann"), 7)).await;
     assert!(store.load(id, NOW).await.unwrap().is_some());
     assert!(store.delete(id, NOW).await.unwrap());
@@ -200,7 +200,8 @@ async fn a_schema_can_be_named_and_the_search_path_is_heeded() {
     assert!(here.load(id, NOW).await.unwrap().is_none());
     assert!(here.create(id, Arc::new(record(None, 2)), Admission::OPEN, NOW).await.is_ok());
     let by_path = format!("{}?options=-csearch_path%3D{schema}", url());
-    let by_path = PostgresStore::<u32>::options().table(&table).connect(&by_path).await.unwrap();
+    let by_path = PostgresOptions::new(by_path).table(&table);
+    let by_path = PostgresStore::<u32>::open(by_path).await.unwrap();
     assert_eq!(by_path.load(id, NOW).await.unwrap().unwrap().data, 1);
     let sql = format!("SELECT count(*) FROM {schema}.{table}");
     let rows: i64 =

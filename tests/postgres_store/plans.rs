@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use sessile::Id;
-use sessile::store::{Admission, Limit, PostgresStore, Revoke, Scan, Store, SubjectIndex};
+use sessile::store::{
+    Admission, Limit, PostgresOptions, PostgresStore, Revoke, Scan, Store, SubjectIndex,
+};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::{NOW, edit, fresh, pool_of, record, run};
@@ -55,7 +57,9 @@ async fn no_call_reads_the_table_from_end_to_end() {
     for mode in ["force_custom_plan", "force_generic_plan"] {
         let (table, pool) = (fresh("t"), pool_of(1).await);
         let store =
-            PostgresStore::<u32>::options().table(&table).with_pool(pool.clone()).await.unwrap();
+            PostgresStore::<u32>::open(PostgresOptions::from_pool(pool.clone()).table(&table))
+                .await
+                .unwrap();
         fill(&table).await;
         let set = format!("SET plan_cache_mode = {mode}");
         sqlx::raw_sql(AssertSqlSafe(set)).execute(&pool).await.unwrap();

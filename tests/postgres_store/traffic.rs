@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sessile::Id;
-use sessile::store::{Admission, Limit, PostgresStore, Revoke, Scan, Store, SubjectIndex};
+use sessile::store::{
+    Admission, Limit, PostgresOptions, PostgresStore, Revoke, Scan, Store, SubjectIndex,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -71,8 +73,8 @@ async fn forward(
 async fn every_call_is_one_round_trip() {
     for announce in [false, true] {
         let wire = Wire::tap().await;
-        let options = PostgresStore::<u32>::options().table(fresh("t")).announce(announce);
-        let store = options.connect(&wire.url).await.unwrap();
+        let options = PostgresOptions::new(&wire.url).table(fresh("t")).announce(announce);
+        let store = PostgresStore::<u32>::open(options).await.unwrap();
         let new = |subject| Arc::new(record(Some(subject), 7));
         let id = || Id::generate().unwrap();
         // The second time each statement is prepared.

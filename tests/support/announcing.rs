@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sessile::store::{
-    Admission, Answer, Change, ChangeFeed, Created, Revoke, Revoked, Saved, Store, StoreAnswer,
-    SubjectIndex, Swept,
+    Admission, Answer, Change, ChangeFeed, Created, Revoke, Revoked, Saved, Scan, Store,
+    StoreAnswer, SubjectIndex, Swept,
 };
 use sessile::testkit::Faulty;
 use sessile::{Id, Meta, Record, StoreError, StoreErrorKind, Timestamp};
@@ -257,6 +257,10 @@ impl<T: Send + Sync + 'static> Store<T> for Announcing<T> {
         self.store.subjects().is_some().then_some(self)
     }
 
+    fn all(&self) -> Option<&dyn Scan> {
+        self.store.all()
+    }
+
     fn changes(&self) -> Option<&dyn ChangeFeed> {
         Some(&self.feed)
     }
@@ -355,6 +359,10 @@ impl<T: Send + Sync + 'static> Store<T> for Line<T> {
 
     fn subjects(&self) -> Option<&dyn SubjectIndex> {
         self.store.subjects()
+    }
+
+    fn all(&self) -> Option<&dyn Scan> {
+        self.store.all()
     }
 
     fn changes(&self) -> Option<&dyn ChangeFeed> {

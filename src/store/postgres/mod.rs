@@ -112,24 +112,12 @@ pub struct PostgresStore<T> {
     announcements: Option<Announcements>,
 }
 
-impl<T> PostgresStore<T> {
-    /// Options to open a store with.
-    ///
-    /// ```
-    /// use sessile::{Values, store::PostgresStore};
-    /// let options = PostgresStore::<Values>::options().table("sessions");
-    /// ```
-    pub fn options() -> PostgresOptions<T> {
-        PostgresOptions::new()
-    }
-}
-
 impl<T: SessionData> PostgresStore<T> {
     /// Opens the table `sessile_sessions` on the server at this address. For another table, and
-    /// more, see [`options`](Self::options).
+    /// more, see [`open`](Self::open).
     ///
     /// # Errors
-    /// As [`PostgresOptions::connect`].
+    /// As [`open`](Self::open).
     ///
     /// ```no_run
     /// # async fn open() -> Result<(), sessile::OpenError> {
@@ -138,14 +126,14 @@ impl<T: SessionData> PostgresStore<T> {
     /// # Ok(()) }
     /// ```
     pub async fn connect(url: &str) -> Result<Self, OpenError> {
-        Self::options().connect(url).await
+        Self::open(PostgresOptions::new(url)).await
     }
 
-    /// Opens the table `sessile_sessions` through a pool (of sqlx 0.9) that the application has
-    /// anyway. See [`PostgresOptions::with_pool`] for how to build it.
+    /// The same through a pool (of sqlx 0.9) that the application has anyway. See
+    /// [`PostgresOptions::from_pool`] for how to build it.
     ///
     /// # Errors
-    /// As [`PostgresOptions::connect`].
+    /// As [`open`](Self::open).
     ///
     /// ```no_run
     /// # async fn open(pool: sqlx::PgPool) -> Result<(), sessile::OpenError> {
@@ -154,7 +142,27 @@ impl<T: SessionData> PostgresStore<T> {
     /// # Ok(()) }
     /// ```
     pub async fn from_pool(pool: PgPool) -> Result<Self, OpenError> {
-        Self::options().with_pool(pool).await
+        Self::open(PostgresOptions::from_pool(pool)).await
+    }
+
+    /// The same with more to say.
+    ///
+    /// # Errors
+    /// [`Config`](crate::OpenErrorKind::Config): the address or the table's name does not parse, or
+    /// there is no such database. [`Unreachable`](crate::OpenErrorKind::Unreachable): nobody answers.
+    /// [`Denied`](crate::OpenErrorKind::Denied): the password is wrong, or the user lacks a right.
+    /// [`Schema`](crate::OpenErrorKind::Schema): the table is of a newer version, or no table of
+    /// sessions.
+    ///
+    /// ```no_run
+    /// # async fn open() -> Result<(), sessile::OpenError> {
+    /// use sessile::{Values, store::{PostgresOptions, PostgresStore}};
+    /// let options = PostgresOptions::new("postgres://app@localhost/app").table("web_sessions");
+    /// let store = PostgresStore::<Values>::open(options).await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn open(options: PostgresOptions<T>) -> Result<Self, OpenError> {
+        options.open().await
     }
 
     /// The answer of a call that owns what it works with.

@@ -17,7 +17,7 @@ use crate::error::{OpenError, OpenErrorKind};
 use crate::record::{Meta, SessionData};
 use crate::store::json;
 
-/// How a [`PostgresStore`] is opened; begun with [`PostgresStore::options`].
+/// Which server, which table, how large a session may be, and whether changes are announced.
 ///
 /// # Defaults
 /// - [`table`](Self::table): `sessile_sessions`
@@ -28,16 +28,16 @@ use crate::store::json;
 ///
 /// ```no_run
 /// # async fn open() -> Result<(), sessile::OpenError> {
-/// use sessile::{Values, store::PostgresStore};
-/// let store = PostgresStore::<Values>::options()
+/// use sessile::{Values, store::{PostgresOptions, PostgresStore}};
+/// let options = PostgresOptions::new("postgres://app:secret@db.internal/app")
 ///     .table("auth.sessions")
-///     .announce(true)
-///     .connect("postgres://app:secret@db.internal/app")
-///     .await?;
+///     .announce(true);
+/// let store = PostgresStore::<Values>::open(options).await?;
 /// # Ok(()) }
 /// ```
 #[must_use = "options open nothing by themselves"]
 pub struct PostgresOptions<T> {
+    source: Source,
     table: String,
     max_data: usize,
     max_connections: usize,
@@ -45,9 +45,46 @@ pub struct PostgresOptions<T> {
     when_missing: Option<MakeData<T>>,
 }
 
+enum Source {
+    Url(String),
+    Pool(PgPool),
+}
+
 impl<T> PostgresOptions<T> {
-    pub(super) fn new() -> Self {
+    /// The server at this address, in the form
+    /// `postgres://user:password@host:port/database?sslmode=require`. Anything that is left out is
+    /// taken from `PGHOST`, `PGUSER` and the like, as by `psql`.
+    ///
+    /// ```
+    /// use sessile::{Values, store::PostgresOptions};
+    /// let options = PostgresOptions::<Values>::new("postgres://app@localhost/app");
+    /// ```
+    pub fn new(url: impl Into<String>) -> Self {
+        Self::of(Source::Url(url.into()))
+    }
+
+    /// The server of a pool (of sqlx 0.9) that the application has anyway.
+    ///
+    /// Build the pool with `test_before_acquire(false)`, or each call is two round trips, and with
+    /// an `acquire_timeout` below the layer's store timeout of 2 seconds. The pool asks the server
+    /// for a sign of life after each call, which nobody waits for but the connection; and it does
+    /// not say how long one stood idle, so that after a restart of the server a call that creates or
+    /// replaces a session may fail where it would not with an [address](Self::new).
+    ///
+    /// ```no_run
+    /// # async fn open(pool: sqlx::PgPool) -> Result<(), sessile::OpenError> {
+    /// use sessile::{Values, store::{PostgresOptions, PostgresStore}};
+    /// let options = PostgresOptions::from_pool(pool).table("sessions");
+    /// let store = PostgresStore::<Values>::open(options).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn from_pool(pool: PgPool) -> Self {
+        Self::of(Source::Pool(pool))
+    }
+
+    fn of(source: Source) -> Self {
         Self {
+            source,
             table: "sessile_sessions".to_owned(),
             max_data: json::MAX_DATA,
             max_connections: 10,
@@ -65,8 +102,8 @@ impl<T> PostgresOptions<T> {
     /// [`PostgresStore`].
     ///
     /// ```
-    /// use sessile::{Values, store::PostgresStore};
-    /// let options = PostgresStore::<Values>::options().table("anchor_sessions");
+    /// use sessile::{Values, store::PostgresOptions};
+    /// let options = PostgresOptions::<Values>::new("postgres://app@localhost/app").table("anchor_sessions");
     /// ```
     pub fn table(mut self, name: impl Into<String>) -> Self {
         self.table = name.into();
@@ -77,8 +114,8 @@ impl<T> PostgresOptions<T> {
     /// [`TooLarge`](crate::StoreErrorKind::TooLarge).
     ///
     /// ```
-    /// use sessile::{Values, store::PostgresStore};
-    /// let options = PostgresStore::<Values>::options().max_data(64 * 1024);
+    /// use sessile::{Values, store::PostgresOptions};
+    /// let options = PostgresOptions::<Values>::new("postgres://app@localhost/app").max_data(64 * 1024);
     /// ```
     pub const fn max_data(mut self, bytes: usize) -> Self {
         self.max_data = bytes;
@@ -89,8 +126,8 @@ impl<T> PostgresOptions<T> {
     /// they are needed. Means nothing to a store that is given a pool.
     ///
     /// ```
-    /// use sessile::{Values, store::PostgresStore};
-    /// let options = PostgresStore::<Values>::options().max_connections(4);
+    /// use sessile::{Values, store::PostgresOptions};
+    /// let options = PostgresOptions::<Values>::new("postgres://app@localhost/app").max_connections(4);
     /// ```
     pub const fn max_connections(mut self, max: usize) -> Self {
         self.max_connections = max;
@@ -109,8 +146,8 @@ impl<T> PostgresOptions<T> {
     /// a cache knows without being told.
     ///
     /// ```
-    /// use sessile::{Values, store::PostgresStore};
-    /// let options = PostgresStore::<Values>::options().announce(true);
+    /// use sessile::{Values, store::PostgresOptions};
+    /// let options = PostgresOptions::<Values>::new("postgres://app@localhost/app").announce(true);
     /// ```
     pub const fn announce(mut self, announce: bool) -> Self {
         self.announce = announce;
@@ -120,8 +157,8 @@ impl<T> PostgresOptions<T> {
     /// What the data of a row is whose `data` is NULL, as in the rows of other programs.
     ///
     /// ```
-    /// use sessile::store::PostgresStore;
-    /// let options = PostgresStore::<String>::options()
+    /// use sessile::store::PostgresOptions;
+    /// let options = PostgresOptions::<String>::new("postgres://app@localhost/app")
     ///     .data_when_missing(|meta| meta.subject.as_deref().unwrap_or("nobody").to_owned());
     /// ```
     pub fn data_when_missing(mut self, make: impl Fn(&Meta) -> T + Send + Sync + 'static) -> Self {
@@ -131,54 +168,11 @@ impl<T> PostgresOptions<T> {
 }
 
 impl<T: SessionData> PostgresOptions<T> {
-    /// Opens the table on the server at this address, in the form
-    /// `postgres://user:password@host:port/database?sslmode=require`. Anything that is left out is
-    /// taken from `PGHOST`, `PGUSER` and the like, as by `psql`.
-    ///
-    /// # Errors
-    /// [`Config`](OpenErrorKind::Config): the address or the table's name does not parse, or there
-    /// is no such database. [`Unreachable`](OpenErrorKind::Unreachable): nobody answers.
-    /// [`Denied`](OpenErrorKind::Denied): the password is wrong, or the user lacks a right.
-    /// [`Schema`](OpenErrorKind::Schema): the table is of a newer version, or no table of sessions.
-    ///
-    /// ```no_run
-    /// # async fn open() -> Result<(), sessile::OpenError> {
-    /// use sessile::{Values, store::PostgresStore};
-    /// let store = PostgresStore::<Values>::options().connect("postgres://app@localhost/app").await?;
-    /// # Ok(()) }
-    /// ```
-    pub async fn connect(self, url: &str) -> Result<PostgresStore<T>, OpenError> {
-        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-            return Err(OpenError::new(OpenErrorKind::Config, fault::ADDRESS));
-        }
-        let options = PgConnectOptions::from_str(url).map_err(fault::open_error)?;
-        let options = options.disable_statement_logging();
-        let connections = Connections::new(options, self.max_connections);
-        self.open(connections).await
-    }
-
-    /// Opens the table through this pool (of sqlx 0.9).
-    ///
-    /// Build the pool with `test_before_acquire(false)`, or each call is two round trips, and with
-    /// an `acquire_timeout` below the layer's store timeout of 2 seconds. The pool asks the server
-    /// for a sign of life after each call, which nobody waits for but the connection; and it does
-    /// not say how long one stood idle, so that after a restart of the server a call that creates or
-    /// replaces a session may fail where it would not with [`connect`](Self::connect).
-    ///
-    /// # Errors
-    /// As [`connect`](Self::connect).
-    ///
-    /// ```no_run
-    /// # async fn open(pool: sqlx::PgPool) -> Result<(), sessile::OpenError> {
-    /// use sessile::{Values, store::PostgresStore};
-    /// let store = PostgresStore::<Values>::options().table("sessions").with_pool(pool).await?;
-    /// # Ok(()) }
-    /// ```
-    pub async fn with_pool(self, pool: PgPool) -> Result<PostgresStore<T>, OpenError> {
-        self.open(Connections::Pool(pool)).await
-    }
-
-    async fn open(self, connections: Connections) -> Result<PostgresStore<T>, OpenError> {
+    pub(super) async fn open(self) -> Result<PostgresStore<T>, OpenError> {
+        let connections = match &self.source {
+            Source::Url(url) => Connections::new(address(url)?, self.max_connections),
+            Source::Pool(pool) => Connections::Pool(pool.clone()),
+        };
         let name = TableName::parse(&self.table)?;
         let table = schema::prepare(&connections, name).await?;
         let announcements = self
@@ -191,6 +185,15 @@ impl<T: SessionData> PostgresOptions<T> {
     }
 }
 
+fn address(url: &str) -> Result<PgConnectOptions, OpenError> {
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(OpenError::new(OpenErrorKind::Config, fault::ADDRESS));
+    }
+    let options = PgConnectOptions::from_str(url).map_err(fault::open_error)?;
+    Ok(options.disable_statement_logging())
+}
+
+/// Leaves out the address, which may hold a password.
 impl<T> fmt::Debug for PostgresOptions<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresOptions")
