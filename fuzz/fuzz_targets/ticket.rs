@@ -16,7 +16,7 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderValue, Request, Response};
 use libfuzzer_sys::fuzz_target;
 use sessile::store::MemoryStore;
-use sessile::{Key, Session, SessionLayer, Values};
+use sessile::{Key, Session, SessionLayer, SessionService, Values};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -42,8 +42,9 @@ impl Service<Request<bool>> for Handler {
     }
 }
 
-static LAYER: LazyLock<SessionLayer<Values>> =
-    LazyLock::new(|| SessionLayer::new(MemoryStore::new(), Key::generate()));
+/// Wrapped once: the layer asks the system for the number of cores when it wraps.
+static SERVICE: LazyLock<SessionService<Handler, Values>> =
+    LazyLock::new(|| SessionLayer::new(MemoryStore::new(), Key::generate()).layer(Handler));
 
 /// `__Host-sid=` and a ticket that the layer issued.
 static VALID: LazyLock<Vec<u8>> = LazyLock::new(|| {
@@ -59,7 +60,7 @@ fn issued(byte: u8) -> Option<u8> {
 }
 
 fn ask(request: Request<bool>) -> Response<String> {
-    let mut response = pin!(LAYER.layer(Handler).call(request));
+    let mut response = pin!(SERVICE.clone().call(request));
     match response.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(response)) => response,
         Poll::Ready(Err(never)) => match never {},
