@@ -32,11 +32,11 @@ pub(crate) fn guard_caches(
     reads: &[HeaderName],
 ) -> Result<(), MaxSizeReached> {
     match privacy {
-        Privacy::Private => add(headers, CACHE_CONTROL, PRIVATE, keep_private)?,
-        Privacy::NoStore => add(headers, CACHE_CONTROL, NO_STORE, keep_from_store)?,
+        Privacy::Private => add(headers, &CACHE_CONTROL, PRIVATE, keep_private)?,
+        Privacy::NoStore => add(headers, &CACHE_CONTROL, NO_STORE, keep_from_store)?,
     }
     for name in reads {
-        add(headers, VARY, HeaderValue::from(name.clone()), |theirs| vary_by(theirs, name))?;
+        add(headers, &VARY, HeaderValue::from(name.clone()), |theirs| vary_by(theirs, name))?;
     }
     Ok(())
 }
@@ -47,12 +47,12 @@ pub(crate) fn guard_caches(
 /// response, and hardly any handler speaks to caches.
 fn add(
     headers: &mut HeaderMap,
-    name: HeaderName,
+    name: &HeaderName,
     ours: HeaderValue,
     merge: impl FnOnce(&[HeaderValue]) -> Merge,
 ) -> Result<(), MaxSizeReached> {
-    if headers.try_append(name.clone(), ours)? {
-        let mut theirs: Vec<_> = headers.get_all(&name).into_iter().cloned().collect();
+    if headers.try_append(name, ours)? {
+        let mut theirs: Vec<_> = headers.get_all(name).into_iter().cloned().collect();
         theirs.pop(); // ours
         match merge(&theirs) {
             Merge::Theirs => set(headers, name, theirs)?,
@@ -66,15 +66,15 @@ fn add(
 /// Puts these lines in place of all of that name.
 fn set(
     headers: &mut HeaderMap,
-    name: HeaderName,
+    name: &HeaderName,
     lines: Vec<HeaderValue>,
 ) -> Result<(), MaxSizeReached> {
     let mut lines = lines.into_iter();
     if let Some(first) = lines.next() {
-        headers.try_insert(name.clone(), first)?;
+        headers.try_insert(name, first)?;
     }
     for line in lines {
-        headers.try_append(name.clone(), line)?;
+        headers.try_append(name, line)?;
     }
     Ok(())
 }
@@ -162,7 +162,11 @@ mod tests {
             ("absent", vec![], vec!["cookie"]),
             ("another", vec!["Accept"], vec!["Accept", "cookie"]),
             ("there already", vec!["accept, Cookie"], vec!["accept, Cookie"]),
-            ("there already, in the second line", vec!["accept", "Cookie"], vec!["accept", "Cookie"]),
+            (
+                "there already, in the second line",
+                vec!["accept", "Cookie"],
+                vec!["accept", "Cookie"],
+            ),
             ("everything", vec!["*"], vec!["*"]),
         ];
         for (name, before, after) in cases {
@@ -173,5 +177,17 @@ mod tests {
             guard_caches(&mut headers, Privacy::Private, &[http::header::COOKIE]).unwrap();
             assert_eq!(headers.get_all(VARY).iter().collect::<Vec<_>>(), after, "{name}");
         }
+    }
+
+    #[test]
+    fn a_response_that_is_full_of_headers_is_an_error_and_no_panic() {
+        let mut headers = HeaderMap::new();
+        for n in 0.. {
+            let name = HeaderName::try_from(format!("x-{n}")).unwrap();
+            if headers.try_append(name, HeaderValue::from_static("")).is_err() {
+                break;
+            }
+        }
+        assert!(guard_caches(&mut headers, Privacy::NoStore, &[]).is_err());
     }
 }

@@ -105,11 +105,7 @@ impl<T: SessionData> Commit<T> {
             }
             Ok(Saved::Stale) => {
                 shared.tell(Event::Conflict { id: rewrite.live.id });
-                if rewrite.essential {
-                    Err(Error::new(ErrorKind::Conflict))
-                } else {
-                    Ok(())
-                }
+                if rewrite.essential { Err(Error::new(ErrorKind::Conflict)) } else { Ok(()) }
             }
             Err(error) => self.failed("replace", error, rewrite.essential),
         }
@@ -173,12 +169,7 @@ impl<T: SessionData> Commit<T> {
         if rewrite.essential { Err(Error::new(ErrorKind::Gone)) } else { Ok(()) }
     }
 
-    pub(super) fn touched(
-        &self,
-        saved: Result<Saved, StoreError>,
-        live: &Live<T>,
-        reply: Reply,
-    ) {
+    pub(super) fn touched(&self, saved: Result<Saved, StoreError>, live: &Live<T>, reply: Reply) {
         match saved {
             // It has been ended meanwhile: its ticket is not sent again.
             Ok(Saved::Gone) => return,

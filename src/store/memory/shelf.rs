@@ -105,7 +105,13 @@ impl<T> Shelf<T> {
     }
 
     /// One attempt, for one who has no subject and takes nobody's place.
-    fn put_alone(&self, key: Key, record: &Arc<Record<T>>, now: Timestamp, place: Place<'_>) -> Put {
+    fn put_alone(
+        &self,
+        key: Key,
+        record: &Arc<Record<T>>,
+        now: Timestamp,
+        place: Place<'_>,
+    ) -> Put {
         match self.insert(key, record, now) {
             Ok(()) => {
                 place.keep();
