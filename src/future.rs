@@ -291,3 +291,35 @@ where
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_by_status_or_by_what_grpc_says_at_once() {
+        let cases = [
+            ("ok", 200, "text/plain", None, Outcome::Answered),
+            ("the client's fault", 404, "text/plain", None, Outcome::Answered),
+            ("the server's fault", 500, "text/plain", None, Outcome::Failed),
+            ("gRPC, in trailers", 200, "application/grpc", None, Outcome::Answered),
+            ("gRPC, ok at once", 200, "application/grpc", Some("0"), Outcome::Answered),
+            ("gRPC, not found", 200, "application/grpc", Some("5"), Outcome::Answered),
+            ("gRPC, unknown", 200, "application/grpc", Some("2"), Outcome::Failed),
+            ("gRPC, internal", 200, "application/grpc+proto", Some("13"), Outcome::Failed),
+            ("gRPC-web, unavailable", 200, "application/grpc-web", Some("14"), Outcome::Failed),
+            ("a word of gRPC's elsewhere", 200, "text/plain", Some("13"), Outcome::Answered),
+        ];
+        for (name, status, content_type, grpc_status, expected) in cases {
+            let mut response =
+                Response::builder().status(status).header("content-type", content_type);
+            if let Some(code) = grpc_status {
+                response = response.header("grpc-status", code);
+            }
+            let result = Ok::<_, ()>(response.body(()).unwrap());
+            assert_eq!(outcome(&result, false), expected, "{name}");
+            assert_eq!(outcome(&result, true), Outcome::Answered, "{name}, edits kept");
+        }
+        assert_eq!(outcome(&Err::<Response<()>, _>(()), true), Outcome::Errored);
+    }
+}

@@ -178,4 +178,16 @@ mod tests {
             assert_eq!(headers.get_all(VARY).iter().collect::<Vec<_>>(), after, "{name}");
         }
     }
+
+    #[test]
+    fn a_response_that_is_full_of_headers_is_an_error_and_no_panic() {
+        let mut headers = HeaderMap::new();
+        for n in 0.. {
+            let name = HeaderName::try_from(format!("x-{n}")).unwrap();
+            if headers.try_append(name, HeaderValue::from_static("")).is_err() {
+                break;
+            }
+        }
+        assert!(guard_caches(&mut headers, Privacy::NoStore, &[]).is_err());
+    }
 }

@@ -47,7 +47,9 @@ impl Due {
     }
 
     pub(super) fn push(&self, key: Key, deadline: Timestamp, now: Timestamp) {
-        self.extend([(key, deadline)], now);
+        let mut buckets = self.lock();
+        buckets.entry(bucket(deadline, now)).or_default().push(key);
+        self.note_first(&buckets);
     }
 
     pub(super) fn extend(
@@ -55,11 +57,9 @@ impl Due {
         entries: impl IntoIterator<Item = (Key, Timestamp)>,
         now: Timestamp,
     ) {
-        let latest = now.as_millis().saturating_add(HORIZON);
         let mut buckets = self.lock();
         for (key, deadline) in entries {
-            let at = deadline.as_millis().min(latest).div_ceil(SPAN);
-            buckets.entry(at).or_default().push(key);
+            buckets.entry(bucket(deadline, now)).or_default().push(key);
         }
         self.note_first(&buckets);
     }
@@ -116,6 +116,13 @@ impl Due {
             .map(|b| b.open.len() + b.full.iter().map(Vec::len).sum::<usize>())
             .sum()
     }
+}
+
+/// The number of the bucket in which a deadline is looked at.
+const fn bucket(deadline: Timestamp, now: Timestamp) -> u64 {
+    let latest = now.as_millis().saturating_add(HORIZON);
+    let at = if deadline.as_millis() < latest { deadline.as_millis() } else { latest };
+    at.div_ceil(SPAN)
 }
 
 /// The entries of one bucket: chunks of at most [`CHUNK`], of which one is being filled.

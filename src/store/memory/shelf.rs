@@ -121,6 +121,7 @@ impl<T> Shelf<T> {
         }
     }
 
+    #[inline]
     fn insert(&self, key: Key, record: &Arc<Record<T>>, now: Timestamp) -> Result<(), Put> {
         match self.records.entry(key) {
             Entry::Occupied(there) if there.get().meta.is_live(now) => Err(Put::Exists),
