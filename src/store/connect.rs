@@ -39,6 +39,7 @@ pub async fn connect<T: SessionData>(address: &str) -> Result<Arc<dyn Store<T>>,
         ));
     };
     let scheme = scheme.to_ascii_lowercase();
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
     let address = format!("{scheme}:{rest}");
     match scheme.as_str() {
         "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
