@@ -34,6 +34,8 @@ mod sqlite;
 
 pub use self::answer::Answer;
 pub use self::memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresOptions, PostgresStore};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::id::Id;

@@ -1,1 +1,266 @@
 //! Sessions in PostgreSQL.
+//!
+//! 1. Each call is one prepared statement and one round trip, creation under a limit included.
+//! 2. Version, existence and both deadlines are decided by the server, with the caller's time.
+//! 3. A connection that breaks costs the call that met it: one that can be repeated is, once, on a
+//!    new connection; the others fail and are not guessed at.
+//! 4. Any number of nodes may share a table, open it at once and sweep it at once.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sqlx::PgPool;
+
+use self::calls::Calls;
+use self::changes::Announcements;
+pub use self::options::PostgresOptions;
+use super::answer::Answer;
+use super::{
+    Admission, ChangeFeed, Created, Cursor, Revoke, Revoked, Saved, Scan, Scanned, Store,
+    StoreAnswer, SubjectIndex, Swept,
+};
+use crate::clock::Timestamp;
+use crate::error::{OpenError, StoreError};
+use crate::id::Id;
+use crate::record::{Meta, Record, SessionData};
+
+mod calls;
+mod changes;
+mod connections;
+mod fault;
+mod options;
+mod row;
+mod schema;
+mod statements;
+mod table;
+mod wire;
+
+/// Makes the data of a row that has none.
+type MakeData<T> = Arc<dyn Fn(&Meta) -> T + Send + Sync>;
+
+/// Keeps sessions in a table of PostgreSQL (12 or newer). Clones share their connections.
+///
+/// Opening makes the table or adds what it lacks, whichever of several nodes is first. A user who
+/// may only `SELECT`, `INSERT`, `UPDATE` and `DELETE` can open a table that is complete.
+///
+/// ```no_run
+/// # async fn open() -> Result<(), sessile::OpenError> {
+/// use sessile::{Key, SessionLayer, Values, store::PostgresStore};
+/// let store = PostgresStore::<Values>::connect("postgres://app:secret@db.internal/app").await?;
+/// let layer = SessionLayer::new(store, Key::generate());
+/// # Ok(()) }
+/// ```
+///
+/// # The table
+///
+/// | column | type | what it is |
+/// |---|---|---|
+/// | `id` | `uuid` | the session's public handle |
+/// | `user_id` | `text` | its subject; NULL: nobody's |
+/// | `expires_at` | `timestamptz` | the earlier of its two deadlines |
+/// | `created_at` | `timestamptz` | when it began |
+/// | `version` | `bigint` | goes up with every write except a touch |
+/// | `generation`, `confirmed` | `bigint`, `boolean` | the newest ticket, and whether it was seen |
+/// | `persistent` | `boolean` | "remember me" |
+/// | `renewed_at`, `authenticated_at`, `last_seen_at` | `timestamptz` | NULL: `created_at` |
+/// | `absolute_at` | `timestamptz` | when it ends whatever happens; NULL: `expires_at` |
+/// | `idle_ms` | `bigint` | how long it may stay unused; NULL: as long as it likes |
+/// | `data` | `jsonb` | the application's data |
+///
+/// Beside it there are an index on the subject's hash, one on `expires_at`, and a function that
+/// keeps a new session under its limit (`sessile_sessions_create_1`). A `timestamptz` ends with
+/// the year 294276; what is later is `infinity`.
+///
+/// To see somebody's sessions in `psql`:
+///
+/// ```sql
+/// SELECT id, last_seen_at, data->>'name' FROM sessile_sessions
+/// WHERE user_id = 'ann' AND expires_at > now();
+/// ```
+///
+/// To end a session by hand, delete its row. To shorten it, lower `expires_at`. Other columns are
+/// changed with `version = version + 1`, so that nobody overwrites the change.
+///
+/// # What survives a crash
+///
+/// Whatever was answered, if the server keeps PostgreSQL's defaults: `synchronous_commit = on`
+/// writes each commit to disk first. With `off`, the changes of about the last 600 ms can be lost,
+/// logouts among them, and never a part of one. After a failover to a standby, what was not
+/// replicated is lost as well, unless `synchronous_standby_names` is set. `fsync = off` promises
+/// nothing. A call that fails with [`Unavailable`](crate::StoreErrorKind::Unavailable) has
+/// happened or has not.
+///
+/// # Together with fastapi-anchor
+///
+/// Opened with `.table("anchor_sessions")`, the store works on a table that fastapi-anchor made,
+/// while anchor does. Its rows are sessions that end at `expires_at` and have no data (see
+/// [`data_when_missing`](PostgresOptions::data_when_missing)); ours are rows that it can read.
+/// There `user_id` is a `varchar(255) NOT NULL`: a longer subject is
+/// [`TooLarge`](crate::StoreErrorKind::TooLarge), none at all
+/// [`Unencodable`](crate::StoreErrorKind::Unencodable).
+///
+/// # What does not fit
+///
+/// PostgreSQL's texts have no NUL. Data with one, or a subject, is
+/// [`Unencodable`](crate::StoreErrorKind::Unencodable).
+///
+/// A `PgBouncer` in transaction mode must be 1.21 or newer, with `max_prepared_statements` set, and
+/// is no place to [`announce`](PostgresOptions::announce) from.
+pub struct PostgresStore<T> {
+    calls: Arc<Calls<T>>,
+    announcements: Option<Announcements>,
+}
+
+impl<T> PostgresStore<T> {
+    /// Options to open a store with.
+    ///
+    /// ```
+    /// use sessile::{Values, store::PostgresStore};
+    /// let options = PostgresStore::<Values>::options().table("sessions");
+    /// ```
+    pub fn options() -> PostgresOptions<T> {
+        PostgresOptions::new()
+    }
+}
+
+impl<T: SessionData> PostgresStore<T> {
+    /// Opens the table `sessile_sessions` on the server at this address. For another table, and
+    /// more, see [`options`](Self::options).
+    ///
+    /// # Errors
+    /// As [`PostgresOptions::connect`].
+    ///
+    /// ```no_run
+    /// # async fn open() -> Result<(), sessile::OpenError> {
+    /// use sessile::{Values, store::PostgresStore};
+    /// let store = PostgresStore::<Values>::connect("postgres://app@localhost/app").await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn connect(url: &str) -> Result<Self, OpenError> {
+        Self::options().connect(url).await
+    }
+
+    /// Opens the table `sessile_sessions` through a pool (of sqlx 0.9) that the application has
+    /// anyway. See [`PostgresOptions::with_pool`] for how to build it.
+    ///
+    /// # Errors
+    /// As [`PostgresOptions::connect`].
+    ///
+    /// ```no_run
+    /// # async fn open(pool: sqlx::PgPool) -> Result<(), sessile::OpenError> {
+    /// use sessile::{Values, store::PostgresStore};
+    /// let store = PostgresStore::<Values>::from_pool(pool).await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn from_pool(pool: PgPool) -> Result<Self, OpenError> {
+        Self::options().with_pool(pool).await
+    }
+
+    /// The answer of a call that owns what it works with.
+    fn later<V, F>(&self, call: impl FnOnce(Arc<Calls<T>>) -> F) -> StoreAnswer<V>
+    where
+        F: Future<Output = Result<V, StoreError>> + Send + 'static,
+    {
+        Answer::later(call(Arc::clone(&self.calls)))
+    }
+}
+
+impl<T: SessionData> Store<T> for PostgresStore<T> {
+    fn load(&self, id: Id, now: Timestamp) -> StoreAnswer<Option<Arc<Record<T>>>> {
+        self.later(async move |calls| calls.load(id, now).await)
+    }
+
+    fn create(
+        &self,
+        id: Id,
+        record: Arc<Record<T>>,
+        admission: Admission,
+        now: Timestamp,
+    ) -> StoreAnswer<Created> {
+        self.later(async move |calls| calls.create(id, &record, admission, now).await)
+    }
+
+    fn replace(
+        &self,
+        id: Id,
+        expected: u64,
+        record: Arc<Record<T>>,
+        now: Timestamp,
+    ) -> StoreAnswer<Saved> {
+        self.later(async move |calls| calls.replace(id, expected, &record, now).await)
+    }
+
+    fn touch(&self, id: Id, now: Timestamp) -> StoreAnswer<Saved> {
+        self.later(async move |calls| calls.touch(id, now).await)
+    }
+
+    fn delete(&self, id: Id, now: Timestamp) -> StoreAnswer<bool> {
+        self.later(async move |calls| calls.delete(id, now).await)
+    }
+
+    fn sweep(&self, now: Timestamp, max: usize) -> StoreAnswer<Swept> {
+        self.later(async move |calls| calls.sweep(now, max).await)
+    }
+
+    fn subjects(&self) -> Option<&dyn SubjectIndex> {
+        Some(self)
+    }
+
+    fn scan(&self) -> Option<&dyn Scan> {
+        Some(self)
+    }
+
+    fn changes(&self) -> Option<&dyn ChangeFeed> {
+        self.announcements.as_ref().map(|feed| -> &dyn ChangeFeed { feed })
+    }
+}
+
+impl<T: SessionData> SubjectIndex for PostgresStore<T> {
+    fn list(
+        &self,
+        subject: &str,
+        after: Option<Id>,
+        max: usize,
+        now: Timestamp,
+    ) -> StoreAnswer<Vec<(Id, Meta)>> {
+        let subject = subject.to_owned();
+        self.later(async move |calls| calls.list(&subject, after, max, now).await)
+    }
+
+    fn count(&self, subject: &str, now: Timestamp) -> StoreAnswer<usize> {
+        let subject = subject.to_owned();
+        self.later(async move |calls| calls.count(&subject, now).await)
+    }
+
+    fn revoke(
+        &self,
+        subject: &str,
+        which: Revoke,
+        max: usize,
+        now: Timestamp,
+    ) -> StoreAnswer<Revoked> {
+        let subject = subject.to_owned();
+        self.later(async move |calls| calls.revoke(&subject, which, max, now).await)
+    }
+}
+
+impl<T: SessionData> Scan for PostgresStore<T> {
+    fn scan(&self, from: Option<Cursor>, max: usize, now: Timestamp) -> StoreAnswer<Scanned> {
+        self.later(async move |calls| calls.scan(from, max, now).await)
+    }
+}
+
+impl<T> Clone for PostgresStore<T> {
+    fn clone(&self) -> Self {
+        Self { calls: Arc::clone(&self.calls), announcements: self.announcements.clone() }
+    }
+}
+
+/// Shows no address, user or password.
+impl<T> fmt::Debug for PostgresStore<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore")
+            .field("announces", &self.announcements.is_some())
+            .finish_non_exhaustive()
+    }
+}
