@@ -36,6 +36,8 @@ pub use self::answer::Answer;
 pub use self::memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use self::postgres::{PostgresOptions, PostgresStore};
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisOptions, RedisStore};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::id::Id;

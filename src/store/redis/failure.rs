@@ -1,0 +1,125 @@
+//! What can go wrong between here and Redis, in the words of a store.
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use crate::error::{OpenError, OpenErrorKind, StoreError, StoreErrorKind};
+
+/// A command that did not succeed.
+#[derive(Clone, Debug)]
+pub(super) enum Failure {
+    /// It was not sent: the server cannot be reached.
+    Unsent(RedisError),
+    /// It was sent, and this is what came back, or that nothing did.
+    Sent(RedisError),
+    /// The time was up.
+    Late,
+}
+
+impl Failure {
+    pub(super) const fn error(&self) -> Option<&RedisError> {
+        match self {
+            Self::Unsent(error) | Self::Sent(error) => Some(error),
+            Self::Late => None,
+        }
+    }
+
+    /// Of what kind the server's own refusal is, if it was one.
+    pub(super) fn refusal(&self) -> Option<ServerErrorKind> {
+        match self.error()?.kind() {
+            ErrorKind::Server(kind) => Some(kind),
+            _ => None,
+        }
+    }
+
+    /// Whether the server, though reached, did nothing and may do better elsewhere or later.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(
+            self.refusal(),
+            Some(
+                ServerErrorKind::Moved
+                    | ServerErrorKind::Ask
+                    | ServerErrorKind::TryAgain
+                    | ServerErrorKind::ClusterDown
+                    | ServerErrorKind::MasterDown
+                    | ServerErrorKind::BusyLoading
+                    | ServerErrorKind::ReadOnly
+            )
+        )
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        let error = match failure {
+            Failure::Late => return Self::new(StoreErrorKind::Timeout),
+            Failure::Unsent(error) | Failure::Sent(error) => error,
+        };
+        let kind = if error.is_timeout() {
+            StoreErrorKind::Timeout
+        } else if error.code() == Some("OOM") {
+            StoreErrorKind::Full
+        } else if error.code() == Some("WRONGTYPE") || speaks_of(&error, "UNDECODABLE") {
+            return undecodable("not a record");
+        } else {
+            StoreErrorKind::Unavailable
+        };
+        Self::new(kind).with_source(error)
+    }
+}
+
+/// A script's own complaint is wrapped in words that differ from version to version.
+fn speaks_of(error: &RedisError, word: &str) -> bool {
+    error.detail().is_some_and(|detail| detail.contains(word)) || error.code() == Some(word)
+}
+
+/// What is stored is not what a store of this kind wrote. Says where, never what is there.
+pub(super) fn undecodable(place: &'static str) -> StoreError {
+    StoreError::new(StoreErrorKind::Undecodable).with_source(place)
+}
+
+/// An answer that no server of this kind gives.
+pub(super) fn unexpected() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable).with_source("an answer that no Redis gives")
+}
+
+/// Why the store could not be opened.
+pub(super) fn opening(failure: Failure) -> OpenError {
+    let Some(error) = failure.error().cloned() else {
+        return OpenError::new(OpenErrorKind::Unreachable, "the server did not answer in time");
+    };
+    let kind = error.kind();
+    let denied = kind == ErrorKind::AuthenticationFailed
+        || kind == ErrorKind::Server(ServerErrorKind::NoPerm)
+        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"))
+        || ["NOPERM", "ACL failure", "NOAUTH", "WRONGPASS", "no permissions"]
+            .iter()
+            .any(|word| speaks_of(&error, word));
+    let (kind, remedy) = if denied {
+        (
+            OpenErrorKind::Denied,
+            "check user and password, and that the user may run `@hash @sortedset @keyspace \
+             @scripting time client|tracking` on the keys of this prefix",
+        )
+    } else if kind == ErrorKind::Server(ServerErrorKind::ReadOnly) || speaks_of(&error, "READONLY")
+    {
+        (
+            OpenErrorKind::Unreachable,
+            "this server is a replica: name the primary, or let Sentinel find it with \
+             `redis+sentinel://host:port/service`",
+        )
+    } else if speaks_of(&error, "DB index") {
+        (OpenErrorKind::Config, "the server has no database of this number")
+    } else if speaks_of(&error, "cluster support disabled") {
+        (OpenErrorKind::Config, "the server is no cluster: write `redis://` for it")
+    } else if kind == ErrorKind::Server(ServerErrorKind::Moved) {
+        (OpenErrorKind::Config, A_CLUSTER)
+    } else if speaks_of(&error, "Unknown Redis command") || speaks_of(&error, "unknown command") {
+        (OpenErrorKind::Config, "the server is too old: Redis 6.2 or Valkey is needed")
+    } else {
+        (OpenErrorKind::Unreachable, "check the address, and that the server is up")
+    };
+    OpenError::new(kind, remedy).with_source(error)
+}
+
+pub(super) const A_CLUSTER: &str =
+    "the server is one of a cluster: write `redis+cluster://` for it";

@@ -1,0 +1,91 @@
+//! How to reach Redis, and how to use it.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::store::json;
+
+/// How a [`RedisStore`](super::RedisStore) reaches Redis and names its keys.
+///
+/// ```
+/// use std::time::Duration;
+/// use sessile::store::RedisOptions;
+/// let options = RedisOptions::new("redis://127.0.0.1/2")
+///     .prefix("shop:")
+///     .max_data(64 * 1024)
+///     .timeout(Duration::from_millis(500));
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct RedisOptions {
+    pub(super) url: String,
+    pub(super) prefix: String,
+    pub(super) max_data: usize,
+    pub(super) timeout: Duration,
+    pub(super) changes: bool,
+}
+
+impl RedisOptions {
+    /// The server or servers at this address, with the defaults of everything else.
+    ///
+    /// | address | |
+    /// |---|---|
+    /// | `redis://[user:password@]host[:port][/database]` | one server |
+    /// | `redis+cluster://[user:password@]host:port[,host:port…]` | a cluster, found through any of these nodes |
+    /// | `redis+sentinel://[user:password@]host:port[,host:port…]/service[/database]` | the primary that these Sentinels name; user and password are the primary's |
+    ///
+    /// With `rediss` in place of `redis` each of them speaks TLS, if the `redis` crate is built
+    /// with it (`redis = { version = "1", features = ["tokio-rustls-comp"] }` in your manifest).
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            prefix: "sessile:".to_owned(),
+            max_data: json::MAX_DATA,
+            timeout: Duration::from_secs(2),
+            changes: true,
+        }
+    }
+
+    /// What the name of every key begins with; `sessile:` by default. Stores with different
+    /// prefixes know nothing of each other, unless one prefix begins with the other.
+    ///
+    /// A prefix with a hash tag (`{shop}:`) keeps all sessions on one node of a cluster, where
+    /// every call is one step again.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// How large the data of one session may be, in bytes of JSON; 2 MiB by default. What is
+    /// larger is refused with [`TooLarge`](crate::StoreErrorKind::TooLarge).
+    pub const fn max_data(mut self, bytes: usize) -> Self {
+        self.max_data = bytes;
+        self
+    }
+
+    /// How long a call may take, with everything that it needs (connecting, following a moved
+    /// slot); 2 seconds by default. Then it fails with
+    /// [`Timeout`](crate::StoreErrorKind::Timeout).
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Does not offer the [change feed](crate::store::Store::changes), for servers where
+    /// `CLIENT TRACKING` is forbidden. It costs nothing while nobody listens.
+    pub const fn without_changes(mut self) -> Self {
+        self.changes = false;
+        self
+    }
+}
+
+/// Leaves out the address, which may hold a password.
+impl fmt::Debug for RedisOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisOptions")
+            .field("prefix", &self.prefix)
+            .field("max_data", &self.max_data)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}

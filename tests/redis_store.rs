@@ -1,0 +1,509 @@
+//! `RedisStore` on real servers: `TEST_REDIS_URL`, `TEST_REDIS_CLUSTER_URL` and
+//! `TEST_REDIS_SENTINEL_URL` say where they are.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sessile::store::{
+    Admission, Change, Created, Limit, RedisOptions, RedisStore, Revoke, Saved, Store,
+};
+use sessile::testkit::Sample;
+use sessile::testkit::conformance::Suite;
+use sessile::{
+    Clock, Id, Meta, OpenErrorKind, Record, SessionData, StoreErrorKind, SystemClock, Timestamp,
+};
+
+#[path = "support/redis_cli.rs"]
+mod redis_cli;
+#[path = "support/services.rs"]
+mod services;
+
+use redis_cli::Cli;
+use services::shared_url;
+
+const ONE: &str = "TEST_REDIS_URL";
+const CLUSTER: &str = "TEST_REDIS_CLUSTER_URL";
+const SENTINEL: &str = "TEST_REDIS_SENTINEL_URL";
+const ALL: [&str; 3] = [ONE, CLUSTER, SENTINEL];
+
+/// A prefix that no other test has.
+fn prefix() -> String {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("t{}-{number}:", std::process::id())
+}
+
+/// Patient: other tests keep the machine busy.
+fn options(name: &str) -> RedisOptions {
+    RedisOptions::new(shared_url(name)).prefix(prefix()).timeout(Duration::from_secs(10))
+}
+
+/// A store and, beside it, `redis-cli` and the store's prefix.
+async fn open<T: SessionData>(name: &str) -> (RedisStore<T>, Cli, String) {
+    let prefix = prefix();
+    let store = RedisStore::open(options(name).prefix(prefix.clone())).await.unwrap();
+    (store, Cli::new(&shared_url(name)), prefix)
+}
+
+fn now() -> Timestamp {
+    SystemClock.now().into()
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn record<T>(subject: Option<&str>, data: T) -> Record<T> {
+    let mut meta = Meta::new(now(), MINUTE, MINUTE * 10);
+    meta.subject = subject.map(Into::into);
+    Record::new(meta, data)
+}
+
+/// A session that begins now.
+async fn begin<T: SessionData>(store: &RedisStore<T>, subject: Option<&str>, data: T) -> Id {
+    let id = Id::generate().unwrap();
+    let record = Arc::new(record(subject, data));
+    let created = store.create(id, record, Admission::OPEN, now()).await.unwrap();
+    assert_eq!(created, Created::Done { evicted: vec![], replaced: false });
+    id
+}
+
+/// Writes these data over a session.
+async fn write<T: SessionData>(store: &RedisStore<T>, id: Id, data: T) -> Saved {
+    let old = store.load(id, now()).await.unwrap().unwrap();
+    let mut meta = old.meta.clone();
+    meta.version += 1;
+    let next = Arc::new(Record::new(meta, data));
+    store.replace(id, old.meta.version, next, now()).await.unwrap()
+}
+
+/// The suite begins now: Redis drops records by its own clock.
+async fn conforms(options: RedisOptions) {
+    let suite = Suite::new().starting_at(now()).patience(Duration::from_secs(300));
+    let store = RedisStore::<Sample>::open(options).await.unwrap();
+    let report = suite.run(async || store.clone()).await;
+    report.assert();
+    assert_eq!(report.skipped().count(), 0, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_server_conforms() {
+    conforms(options(ONE)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_conforms() {
+    conforms(options(CLUSTER)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_node_of_a_cluster_conforms() {
+    conforms(options(CLUSTER).prefix(format!("{{{}}}", prefix()))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sentinel_conforms() {
+    conforms(options(SENTINEL)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s45_what_is_no_record_is_undecodable_and_stays() {
+    for name in ALL {
+        let (store, cli, prefix) = open::<u32>(name).await;
+        let key = |id: Id| format!("{prefix}session:{id}");
+        let plants: [&dyn Fn(&str); 6] = [
+            &|key| drop(cli.run(&["SET", key, "hunter2"])),
+            &|key| drop(cli.run(&["RPUSH", key, "hunter2"])),
+            &|key| drop(cli.run(&["HSET", key, "meta", "hunter2", "data", "1"])),
+            &|key| drop(cli.run(&["HSET", key, "data", "1"])),
+            &|key| drop(cli.run(&["HSET", key, "data", "\"hunter2\""])),
+            &|key| drop(cli.run(&["HSET", key, "data", "\u{1}\u{ff}hunter2"])),
+        ];
+        for (place, plant) in plants.iter().enumerate() {
+            let id = match place {
+                0..4 => Id::generate().unwrap(),
+                _ => begin(&store, Some("ann"), 7).await,
+            };
+            plant(&key(id));
+            let error = store.load(id, now()).await.unwrap_err();
+            assert_eq!(error.kind(), StoreErrorKind::Undecodable, "{name}, plant {place}");
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+            if place < 4 {
+                let create = store.create(id, record(None, 8).into(), Admission::OPEN, now());
+                let error = create.await.unwrap_err();
+                assert_eq!(error.kind(), StoreErrorKind::Undecodable, "{name}, create {place}");
+                let error = store.touch(id, now()).await.unwrap_err();
+                assert_eq!(error.kind(), StoreErrorKind::Undecodable, "{name}, touch {place}");
+            }
+            assert_eq!(cli.run(&["EXISTS", &key(id)]), "1", "{name}: it stays");
+            assert!(store.delete(id, now()).await.unwrap(), "and can be ended");
+            assert_eq!(cli.run(&["EXISTS", &key(id)]), "0", "{name}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s46_records_of_an_older_type_are_read_and_of_another_format_are_not() {
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Old {
+        name: String,
+    }
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct New {
+        name: String,
+        #[serde(default)]
+        theme: String,
+    }
+    let prefix = prefix();
+    let options = options(ONE).prefix(prefix.clone());
+    let old = RedisStore::<Old>::open(options.clone()).await.unwrap();
+    let new = RedisStore::<New>::open(options).await.unwrap();
+    let id = begin(&old, None, Old { name: "ann".to_owned() }).await;
+    let read = new.load(id, now()).await.unwrap().unwrap();
+    assert_eq!(read.data, New { name: "ann".to_owned(), theme: String::new() });
+
+    let (cli, key) = (Cli::new(&shared_url(ONE)), format!("{prefix}session:{id}"));
+    let meta = cli.run(&["HGET", &key, "meta"]);
+    cli.run(&["HSET", &key, "meta", &meta.replacen('1', "2", 1)]);
+    let error = new.load(id, now()).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Undecodable);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_are_json_that_anybody_can_read() {
+    let (store, cli, prefix) = open(ONE).await;
+    let id = begin(&store, Some("ann"), Sample::new("ann").counting(3)).await;
+    let key = format!("{prefix}session:{id}");
+    let data: serde_json::Value = serde_json::from_str(&cli.run(&["HGET", &key, "data"])).unwrap();
+    assert_eq!((&data["user"], &data["counter"]), (&"ann".into(), &3.into()));
+    assert_eq!(cli.run(&["HGET", &key, "subject"]), "ann");
+    assert!(cli.run(&["HGET", &key, "meta"]).starts_with("1 1 "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_cannot_be_used_says_what_to_change() {
+    let one = shared_url(ONE);
+    let host = one.trim_start_matches("redis://").trim_end_matches('/').to_owned();
+    let cluster = shared_url(CLUSTER).replace("redis+cluster", "redis");
+    let cluster = cluster.split(',').next().unwrap();
+    let sentinel = shared_url(SENTINEL);
+    let nowhere = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap() // closed again: nobody listens
+    };
+    let cli = Cli::new(&one);
+    let rules = ["+@all", "~other:*"];
+    cli.run(&[&["ACL", "SETUSER", "hunter1", "reset", "on", ">hunter2"], &rules[..]].concat());
+    cli.run(&["ACL", "SETUSER", "hunter3", "reset", "on", ">hunter2", "~*", "+get"]);
+    let cases = [
+        (format!("redis://{nowhere}/"), OpenErrorKind::Unreachable, "check the address"),
+        (format!("redis+cluster://{nowhere}"), OpenErrorKind::Unreachable, "check the address"),
+        (format!("redis+sentinel://{nowhere}/x"), OpenErrorKind::Unreachable, "check the address"),
+        (format!("redis://:hunter2@{host}/"), OpenErrorKind::Denied, "password"),
+        (format!("redis://hunter2:hunter2@{host}/"), OpenErrorKind::Denied, "password"),
+        (format!("redis://hunter1:hunter2@{host}/"), OpenErrorKind::Denied, "may run"),
+        (format!("redis://hunter3:hunter2@{host}/"), OpenErrorKind::Denied, "may run"),
+        (format!("redis://{host}/999"), OpenErrorKind::Config, "database"),
+        (format!("rediss://{host}/"), OpenErrorKind::Disabled, "tokio-rustls-comp"),
+        (format!("memcached://{host}/"), OpenErrorKind::UnknownScheme, "redis://"),
+        (format!("redis+cluster://{host}"), OpenErrorKind::Config, "no cluster"),
+        (cluster.to_owned(), OpenErrorKind::Config, "redis+cluster://"),
+        (sentinel.replace("/", "/no-such-"), OpenErrorKind::Config, "host:port"),
+        (format!("{sentinel}-nobody"), OpenErrorKind::Unreachable, "check the address"),
+    ];
+    for (url, kind, remedy) in cases {
+        let outcome = RedisStore::<u32>::connect(&url).await;
+        let error = outcome.err().unwrap_or_else(|| panic!("{url} was opened"));
+        assert_eq!(error.kind(), kind, "{url}: {error:?}");
+        assert!(error.to_string().contains(remedy), "{url}: {error}");
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{url}: {error:?}");
+    }
+    cli.run(&["ACL", "DELUSER", "hunter1", "hunter3"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_shows_the_password() {
+    let cli = Cli::new(&shared_url(ONE));
+    cli.run(&["ACL", "SETUSER", "ann", "reset", "on", ">hunter2", "~*", "&*", "+@all"]);
+    let url = shared_url(ONE).replace("redis://", "redis://ann:hunter2@");
+    let options = RedisOptions::new(url).prefix(prefix());
+    assert!(!format!("{options:?}").contains("hunter2"));
+    let store = RedisStore::<u32>::open(options).await.unwrap();
+    assert!(!format!("{store:?}").contains("hunter2"));
+    assert!(format!("{store:?}").contains("one server"), "{store:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_never_outlives_the_deadlines_of_its_session() {
+    for name in ALL {
+        let (store, cli, prefix) = open(name).await;
+        let id = begin(&store, Some("ann"), 1).await;
+        let key = format!("{prefix}session:{id}");
+        let deadline = async || {
+            let record = store.load(id, now()).await.unwrap().unwrap();
+            record.meta.deadline().as_millis()
+        };
+        assert_eq!(cli.number(&["PEXPIRETIME", &key]), deadline().await, "{name}: created");
+        store.touch(id, now().plus(MINUTE / 2)).await.unwrap();
+        assert_eq!(cli.number(&["PEXPIRETIME", &key]), deadline().await, "{name}: touched");
+        assert_eq!(write(&store, id, 2).await, Saved::Done);
+        assert_eq!(cli.number(&["PEXPIRETIME", &key]), deadline().await, "{name}: written");
+
+        let old = store.load(id, now()).await.unwrap().unwrap();
+        let mut meta = old.meta.clone();
+        meta.version += 1;
+        meta.set_idle(MINUTE * 100);
+        meta.absolute = now().plus(MINUTE * 50);
+        let absolute = meta.absolute.as_millis();
+        let saved = store.replace(id, old.meta.version, Record::new(meta, 3).into(), now()).await;
+        assert_eq!(saved.unwrap(), Saved::Done);
+        assert_eq!(cli.number(&["PEXPIRETIME", &key]), absolute, "{name}: prolonged");
+        // Nor does the index go before its sessions.
+        let owner = cli.run(&["HGET", &key, "entry"]);
+        let index = format!("{prefix}subject:{}", owner.split_once(' ').unwrap().0);
+        assert!(cli.number(&["PEXPIRETIME", &index]) >= absolute, "{name}: the index");
+        assert_eq!(cli.number(&["ZCARD", &index]), 1, "{name}: its old place is left");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_removes_what_has_expired() {
+    for name in ALL {
+        let (store, cli, prefix) = open(name).await;
+        let id = Id::generate().unwrap();
+        let mut short = record(Some("ann"), 1);
+        short.meta.set_idle(Duration::from_millis(300));
+        store.create(id, short.into(), Admission::OPEN, now()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        assert_eq!(cli.run(&["EXISTS", &format!("{prefix}session:{id}")]), "0", "{name}");
+        assert_eq!(store.subjects().unwrap().count("ann", now()).await.unwrap(), 0, "{name}");
+        assert_eq!(store.sweep(now(), 100).await.unwrap().removed, 0, "{name}");
+    }
+}
+
+/// The commands that clients sent while something was done; not those that scripts ran.
+async fn commands<V>(cli: &Cli, prefix: &str, deed: impl AsyncFnOnce() -> V) -> (V, Vec<String>) {
+    let mut command = cli.command();
+    let mut monitor = command.arg("MONITOR").stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(monitor.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "OK");
+    let done = deed().await;
+    let end = format!("{prefix}end");
+    cli.run(&["EXISTS", &end]);
+    let lines = lines.map(Result::unwrap).take_while(|line| !line.contains(&end));
+    let ours = lines.filter(|line| line.contains(prefix) && !line.contains(" lua]"));
+    let ours = ours.map(|line| line.split('"').nth(1).unwrap().to_uppercase()).collect();
+    monitor.kill().unwrap();
+    monitor.wait().unwrap();
+    (done, ours)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_is_one_command_and_a_write_is_one_script() {
+    let (store, cli, prefix) = open(ONE).await;
+    // Each script is known to the server from here on.
+    let warm = begin(&store, Some("ann"), 0).await;
+    write(&store, warm, 1).await;
+    store.touch(warm, now().plus(MINUTE / 2)).await.unwrap();
+    let index = store.subjects().unwrap();
+    index.list("ann", None, 10, now()).await.unwrap();
+    store.delete(warm, now()).await.unwrap();
+
+    let (first, sent) = commands(&cli, &prefix, async || begin(&store, Some("ann"), 1).await).await;
+    assert_eq!(sent, ["EVALSHA"], "create");
+    let (id, sent) = commands(&cli, &prefix, async || {
+        let id = Id::generate().unwrap();
+        let terms = Admission::OPEN.limited(Limit::evict_oldest(1)).in_place_of(first);
+        store.create(id, record(Some("ann"), 2).into(), terms, now()).await.unwrap();
+        id
+    })
+    .await;
+    assert_eq!(sent, ["EVALSHA"], "create in place of another, under a limit");
+    let load = async || store.load(id, now()).await.unwrap().unwrap();
+    assert_eq!(commands(&cli, &prefix, load).await.1, ["HMGET"], "load");
+    let (saved, sent) = commands(&cli, &prefix, async || write(&store, id, 3).await).await;
+    assert_eq!((saved, sent), (Saved::Done, vec!["HMGET".into(), "EVALSHA".into()]), "load, write");
+    let touch = async || store.touch(id, now()).await.unwrap();
+    assert_eq!(commands(&cli, &prefix, touch).await.1, ["EVALSHA"], "touch");
+    let list = async || index.list("ann", None, 10, now()).await.unwrap();
+    let (listed, sent) = commands(&cli, &prefix, list).await;
+    assert_eq!((listed.len(), sent), (1, vec!["EVALSHA".to_owned()]), "list");
+    let count = async || index.count("ann", now()).await.unwrap();
+    assert_eq!(commands(&cli, &prefix, count).await, (1, vec!["EVALSHA".to_owned()]), "count");
+    let revoke = async || index.revoke("ann", Revoke::All, 10, now()).await.unwrap().ids;
+    assert_eq!(commands(&cli, &prefix, revoke).await, (vec![id], vec!["EVALSHA".to_owned()]));
+    let delete = async || store.delete(id, now()).await.unwrap();
+    assert_eq!(commands(&cli, &prefix, delete).await, (false, vec!["EVALSHA".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_repairs_itself() {
+    for name in ALL {
+        let (store, cli, prefix) = open(name).await;
+        let index = store.subjects().unwrap();
+        let (lost, kept) =
+            (begin(&store, Some("ann"), 1).await, begin(&store, Some("ann"), 2).await);
+        let entry = cli.run(&["HGET", &format!("{prefix}session:{kept}"), "entry"]);
+        let key = format!("{prefix}subject:{}", entry.split_once(' ').unwrap().0);
+        assert_eq!(cli.number(&["ZCARD", &key]), 2, "{name}");
+        cli.run(&["DEL", &format!("{prefix}session:{lost}")]);
+        // A place that was taken long ago, and something that is no place at all.
+        cli.run(&["ZADD", &key, "0", &format!("{} 1", Id::generate().unwrap())]);
+        cli.run(&["ZADD", &key, "0", "garbage"]);
+        assert_eq!(index.count("ann", now()).await.unwrap(), 1, "{name}");
+        let listed = index.list("ann", None, 10, now()).await.unwrap();
+        assert_eq!(listed.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [kept], "{name}");
+        assert!(index.revoke("ann", Revoke::One(lost), 10, now()).await.unwrap().ids.is_empty());
+        for _ in 0..100 {
+            if cli.number(&["ZCARD", &key]) <= 1 + 2 * u64::from(name == CLUSTER) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // In a cluster a fresh place may be that of a session about to be created.
+        let left = cli.run(&["ZRANGE", &key, "0", "-1"]);
+        assert!(!left.contains(" 1\n") && !left.ends_with(" 1"), "{name}: {left}");
+        assert!(left.contains(&kept.to_string()), "{name}: {left}");
+        assert_eq!(left.contains(&lost.to_string()), name == CLUSTER, "{name}: {left}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scripts_that_the_server_forgot_are_sent_again() {
+    for name in ALL {
+        let (store, cli, _) = open(name).await;
+        let id = begin(&store, Some("ann"), 1).await;
+        let nodes = match name {
+            CLUSTER => shared_url(CLUSTER).replace("redis+cluster://", ""),
+            _ => cli.address(),
+        };
+        let forget = || {
+            nodes.split(',').for_each(|node| {
+                assert_eq!(Cli::node(node).run(&["SCRIPT", "FLUSH"]), "OK");
+            })
+        };
+        forget();
+        assert_eq!(write(&store, id, 2).await, Saved::Done, "{name}");
+        forget();
+        let index = store.subjects().unwrap();
+        assert_eq!(index.revoke("ann", Revoke::All, 1, now()).await.unwrap().ids, [id], "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_megabytes_are_refused_or_kept_whole() {
+    for name in ALL {
+        let (store, cli, prefix) = open(name).await;
+        let large = "0123456789".repeat(1_000_000);
+        let id = Id::generate().unwrap();
+        let create = store.create(id, record(None, large.clone()).into(), Admission::OPEN, now());
+        assert_eq!(create.await.unwrap_err().kind(), StoreErrorKind::TooLarge, "{name}");
+        assert_eq!(cli.run(&["EXISTS", &format!("{prefix}session:{id}")]), "0", "{name}");
+        let options = options(name).max_data(16 << 20);
+        let roomy = RedisStore::<String>::open(options).await.unwrap();
+        let id = begin(&roomy, Some("ann"), large.clone()).await;
+        assert!(roomy.load(id, now()).await.unwrap().unwrap().data == large, "{name}");
+        assert_eq!(write(&roomy, id, large).await, Saved::Done, "{name}");
+        assert!(roomy.delete(id, now()).await.unwrap(), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_finds_every_session_and_nobody_elses() {
+    for name in ALL {
+        // What is special in a pattern is not special in a prefix.
+        let (base, many) = (prefix(), 60);
+        let store = RedisStore::<u32>::open(options(name).prefix(format!("{base}*[a]?")));
+        let other = RedisStore::<u32>::open(options(name).prefix(format!("{base}x[a]y")));
+        let (store, other) = (store.await.unwrap(), other.await.unwrap());
+        begin(&other, None, 0).await;
+        let mut begun = BTreeSet::new();
+        for number in 0..many {
+            begun.insert(begin(&store, (number % 2 == 0).then_some("ann"), number).await);
+        }
+        let scan = Store::scan(&store).unwrap();
+        let (mut seen, mut from, mut steps) = (BTreeSet::new(), None, 0);
+        loop {
+            let step = scan.scan(from, 1_000, now()).await.unwrap();
+            for (id, meta) in step.sessions {
+                assert!(meta.subject.is_none_or(|subject| &*subject == "ann"));
+                seen.insert(id);
+            }
+            steps += 1;
+            assert!(steps < 100_000, "{name}: the scan does not end");
+            from = step.next;
+            if from.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, begun, "{name}");
+        let late = scan.scan(None, 1_000_000, now().plus(MINUTE * 20)).await.unwrap();
+        assert!(late.sessions.is_empty(), "{name}: expired by then");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_anybody_are_told() {
+    for name in ALL {
+        let prefix = prefix();
+        let options = options(name).prefix(prefix.clone());
+        let (store, other) = (
+            RedisStore::<u32>::open(options.clone()).await.unwrap(),
+            RedisStore::<u32>::open(options).await.unwrap(),
+        );
+        let heard: Arc<Mutex<Vec<Change>>> = Arc::default();
+        let ear = Arc::clone(&heard);
+        let feed = store.changes().unwrap();
+        let listening = tokio::spawn(feed.listen(Arc::new(move |change| {
+            ear.lock().unwrap().push(change);
+        })));
+        let hears = async |wanted: Change| {
+            for _ in 0..1_000 {
+                let mut heard = heard.lock().unwrap();
+                if let Some(place) = heard.iter().position(|change| *change == wanted) {
+                    heard.drain(..=place);
+                    return;
+                }
+                drop(heard);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            panic!("{name}: nobody said {wanted:?}");
+        };
+        hears(Change::Listening).await;
+        for number in 0..6 {
+            let id = begin(&other, Some("ann"), number).await;
+            hears(Change::Changed { id }).await;
+            write(&other, id, 7).await;
+            hears(Change::Changed { id }).await;
+            other.touch(id, now().plus(MINUTE / 2)).await.unwrap();
+            hears(Change::Changed { id }).await;
+            match number % 2 {
+                0 => assert!(other.delete(id, now()).await.unwrap()),
+                _ => drop(other.subjects().unwrap().revoke("ann", Revoke::All, 9, now()).await),
+            }
+            hears(Change::Changed { id }).await;
+        }
+        for _ in 0..3 {
+            hears(Change::Alive).await;
+        }
+        // It is dropped: nothing more is told.
+        listening.abort();
+        assert!(listening.await.unwrap_err().is_cancelled());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_that_nobody_wants_is_not_offered() {
+    let store = RedisStore::<u32>::open(options(ONE).without_changes()).await.unwrap();
+    assert!(store.changes().is_none());
+}
