@@ -1,0 +1,94 @@
+//! The SQL of every operation.
+
+use std::sync::Arc;
+
+use super::row::META;
+use crate::store::Revoke;
+
+/// The statements on one table.
+///
+/// Those that write a record have its id as `?1`, what [`bind_record`](super::row::bind_record)
+/// binds as `?2` to `?13`, and the time as `?14`. A plus sign before `deadline` keeps the planner
+/// from the index on it where another one finds the few rows in question.
+pub(super) struct Statements {
+    pub(super) load: Arc<str>,
+    pub(super) insert: Arc<str>,
+    pub(super) replace: Arc<str>,
+    pub(super) version: Arc<str>,
+    pub(super) touch: Arc<str>,
+    pub(super) delete: Arc<str>,
+    pub(super) is_full: Arc<str>,
+    pub(super) evict: Arc<str>,
+    pub(super) sweep: Arc<str>,
+    pub(super) list: Arc<str>,
+    pub(super) count: Arc<str>,
+    pub(super) scan: Arc<str>,
+    one: Revocation,
+    others: Revocation,
+}
+
+/// Ends some of a subject's sessions: of `?1`, for a session `?2`, at the time `?3`, so many.
+pub(super) struct Revocation {
+    pub(super) end: Arc<str>,
+    /// Gives a row if any is left.
+    pub(super) rest: Arc<str>,
+}
+
+impl Statements {
+    /// For a table whose name is a checked identifier.
+    pub(super) fn on(table: &str) -> Self {
+        let table = format!("\"{table}\"");
+        let sql = |text: &str| Arc::from(text.replace("{meta}", META).replace("{table}", &table));
+        Self {
+            load: sql("SELECT {meta}, data FROM {table} WHERE id = ?1 AND +deadline > ?2"),
+            insert: sql("INSERT INTO {table} (id, {meta}, data) \
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+                ON CONFLICT (id) DO UPDATE SET ({meta}, data) = \
+                (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+                WHERE {table}.deadline <= ?14 RETURNING 1"),
+            replace: sql("UPDATE {table} SET ({meta}, data) = \
+                (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, max(last_seen, ?12), ?13) \
+                WHERE id = ?1 AND version = ?15 AND +deadline > ?14 RETURNING 1"),
+            version: sql("SELECT version FROM {table} WHERE id = ?1 AND +deadline > ?2"),
+            touch: sql("UPDATE {table} SET last_seen = max(last_seen, ?2) \
+                WHERE id = ?1 AND +deadline > ?2 RETURNING 1"),
+            delete: sql("DELETE FROM {table} WHERE id = ?1 RETURNING deadline > ?2 AS live"),
+            is_full: sql("SELECT 1 FROM {table} WHERE subject = ?1 AND id NOT IN (?2, ?3) \
+                AND +deadline > ?4 LIMIT 1 OFFSET ?5"),
+            evict: sql("DELETE FROM {table} WHERE id IN (SELECT id FROM {table} \
+                WHERE subject = ?1 AND id NOT IN (?2, ?3) AND +deadline > ?4 \
+                ORDER BY created DESC, id DESC LIMIT -1 OFFSET ?5) RETURNING id"),
+            sweep: sql("DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} \
+                WHERE deadline <= ?1 ORDER BY deadline LIMIT ?2) RETURNING 1"),
+            list: sql("SELECT id, {meta} FROM {table} \
+                WHERE subject = ?1 AND id > ?2 AND +deadline > ?3 ORDER BY id LIMIT ?4"),
+            count: sql("SELECT count(*) AS sessions FROM {table} \
+                WHERE subject = ?1 AND +deadline > ?2"),
+            scan: sql("SELECT id, {meta}, deadline > ?2 AS live FROM {table} \
+                WHERE id > ?1 ORDER BY id LIMIT ?3"),
+            one: Revocation::of("subject = ?1 AND id = ?2 AND +deadline > ?3", sql),
+            others: Revocation::of("subject = ?1 AND id <> ?2 AND +deadline > ?3", sql),
+        }
+    }
+
+    /// How to end these, and the session that it is about; there is none without an id.
+    pub(super) fn revoke(&self, which: Revoke) -> (&Revocation, String) {
+        match which {
+            Revoke::One(id) => (&self.one, id.to_string()),
+            Revoke::Others(id) => (&self.others, id.to_string()),
+            Revoke::All => (&self.others, String::new()),
+        }
+    }
+}
+
+impl Revocation {
+    fn of(which: &str, sql: impl Fn(&str) -> Arc<str>) -> Self {
+        Self {
+            end: sql(&format!(
+                "DELETE FROM {{table}} WHERE id IN (SELECT id FROM {{table}} WHERE {which} \
+                 ORDER BY id LIMIT ?4) RETURNING id"
+            )),
+            rest: sql(&format!("SELECT 1 FROM {{table}} WHERE {which} LIMIT 1")),
+        }
+    }
+}
