@@ -22,6 +22,8 @@ use std::fmt;
 use std::sync::Arc;
 
 mod answer;
+#[cfg(feature = "cached")]
+mod cached;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
 mod json;
 mod memory;
@@ -33,6 +35,8 @@ mod redis;
 mod sqlite;
 
 pub use self::answer::Answer;
+#[cfg(feature = "cached")]
+pub use self::cached::{CacheOptions, CacheStats, Cached};
 pub use self::memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use self::postgres::{PostgresOptions, PostgresStore};
