@@ -18,7 +18,9 @@ use std::time::{Duration, Instant};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response};
 use serde::{Deserialize, Serialize};
-use sessile::store::{Cached, Limit, PostgresStore, RedisOptions, RedisStore, Store};
+use sessile::store::{
+    Cached, Limit, PostgresOptions, PostgresStore, RedisOptions, RedisStore, Store,
+};
 use sessile::{Key, LazySession, NewSession, Session, SessionLayer};
 use tokio::time::sleep;
 use tower::{Layer, ServiceExt, service_fn};
@@ -117,8 +119,8 @@ const CASES: [Case; 14] = [
 async fn requests_to_postgres() {
     let (proxy, url) = CountingProxy::before_url(&shared_url("TEST_POSTGRES_URL")).await;
     let table = format!("round_trips_{}", process::id());
-    let options = PostgresStore::options().table(table);
-    let site = Site::new(options.connect(&url).await.unwrap(), proxy, || 0);
+    let options = PostgresOptions::new(url).table(table);
+    let site = Site::new(PostgresStore::open(options).await.unwrap(), proxy, || 0);
     site.check_all(|case| (case.plain, false)).await;
 }
 
@@ -134,8 +136,8 @@ async fn requests_to_redis() {
 async fn requests_to_a_cache_before_postgres() {
     let (proxy, url) = CountingProxy::before_url(&shared_url("TEST_POSTGRES_URL")).await;
     let table = format!("round_trips_cached_{}", process::id());
-    let options = PostgresStore::options().table(table).announce(true);
-    let store = Cached::new(options.connect(&url).await.unwrap()).unwrap();
+    let options = PostgresOptions::new(url).table(table).announce(true);
+    let store = Cached::new(PostgresStore::open(options).await.unwrap()).unwrap();
     let seen = store.clone();
     let site = Site::new(store, proxy, move || seen.stats().hits);
     site.check_all(|case| (case.cached, case.loads())).await;

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sessile::store::{
-    Admission, Created, Saved, SqliteStore, Store, StoreAnswer, SubjectIndex, Swept,
+    Admission, Created, Saved, Scan, SqliteStore, Store, StoreAnswer, SubjectIndex, Swept,
 };
 use sessile::testkit::Sample;
 use sessile::testkit::conformance::{self, Suite};
@@ -190,5 +190,9 @@ impl Store<Sample> for Alternating {
 
     fn subjects(&self) -> Option<&dyn SubjectIndex> {
         self.next().subjects()
+    }
+
+    fn all(&self) -> Option<&dyn Scan> {
+        self.next().all()
     }
 }

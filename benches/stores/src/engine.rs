@@ -11,7 +11,7 @@ use ::tower_sessions::{CachingSessionStore, MemoryStore as TowerMemory};
 use axum_session_redispool::SessionRedisPool;
 use axum_session_sqlx::{SessionPgPool, SessionSqlitePool};
 use redis_pool::SingleRedisPool;
-use sessile::store::{Cached, MemoryStore, PostgresStore, RedisStore, SqliteStore};
+use sessile::store::{Cached, MemoryStore, PostgresOptions, PostgresStore, RedisStore, SqliteStore};
 use sessile_benches::data::Member;
 use tower_sessions_moka_store::MokaStore;
 use tower_sessions_redis_store::RedisStore as TowerRedis;
@@ -136,8 +136,8 @@ impl Engine {
                 ]
             }
             Self::CachedPostgres => {
-                let options = PostgresStore::<Member>::options().table("sessile_announced");
-                let store = options.announce(true).connect(url).await.expect("our PostgreSQL");
+                let options = PostgresOptions::new(url).table("sessile_announced").announce(true);
+                let store = PostgresStore::<Member>::open(options).await.expect("our PostgreSQL");
                 let cached = Cached::new(store).expect("a store that announces");
                 let moka = MokaStore::new(Some(CACHE_CAPACITY));
                 let peer = CachingSessionStore::new(moka, tower_postgres(url).await);

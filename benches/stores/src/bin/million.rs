@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use sessile::store::{
-    Admission, Created, PostgresStore, RedisOptions, RedisStore, Saved, SqliteStore, Store,
+    Admission, Created, PostgresOptions, PostgresStore, RedisOptions, RedisStore, Saved, SqliteStore, Store,
 };
 use sessile::{Clock as _, Id, Meta, Record, SystemClock, Timestamp};
 use sessile_benches::data::Member;
@@ -141,8 +141,8 @@ async fn open(engine: Engine) -> Shelf {
         Engine::Sqlite => Arc::new(SqliteStore::<Member>::connect(&url).await.expect("SQLite")),
         Engine::Postgres => {
             let table = format!("sessile_million_{}", std::process::id());
-            let options = PostgresStore::<Member>::options().table(table);
-            Arc::new(options.connect(&url).await.expect("PostgreSQL"))
+            let options = PostgresOptions::new(url).table(table);
+            Arc::new(PostgresStore::<Member>::open(options).await.expect("PostgreSQL"))
         }
         Engine::Redis => {
             let options = RedisOptions::new(url).prefix(format!("million-{}:", std::process::id()));
