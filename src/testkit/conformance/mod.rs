@@ -32,7 +32,7 @@
 //! | S31 | on the store: what was there before is ended, and a session that begins meanwhile either lives or is named. That none begins *afterwards* is the application's and the layer's |
 //! | S35 | on the store, with tenants as subjects; tenants with stores of their own are apart anyway |
 //! | S24, S25 | a renewal moves nothing: it is one `replace` of the same record. S24 renews many sessions all the same, so that they live in different places of a cluster |
-//! | S39 | with the sweeping task, which comes with a later release |
+//! | S39 | with the sweeping task, in `tests/registry.rs` |
 //! | S45, S46 | with each store: only it can plant bytes that do not decode, or that an older version wrote. What the layer makes of [`Undecodable`](crate::StoreErrorKind::Undecodable) is the same for all |
 //! | S47 | by type: an [`Id`](crate::Id) is sixteen bytes that are not all zero |
 //! | S49, S50 | with stores of two tiers |
