@@ -13,7 +13,7 @@
 
 use std::convert::Infallible;
 use std::process;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response};
@@ -22,7 +22,7 @@ use sessile::store::{
     Cached, Limit, PostgresOptions, PostgresStore, RedisOptions, RedisStore, Store,
 };
 use sessile::{Key, LazySession, NewSession, Session, SessionLayer};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt, service_fn};
 
 #[path = "support/counting_proxy.rs"]

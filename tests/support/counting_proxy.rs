@@ -83,7 +83,7 @@ async fn accept(listener: TcpListener, server: String, trips: Arc<AtomicU64>) {
             let Ok(server) = TcpStream::connect(server).await else {
                 return; // the client sees its connection closed
             };
-            if client.set_nodelay(true).and(server.set_nodelay(true)).is_err() {
+            if client.set_nodelay(true).is_err() || server.set_nodelay(true).is_err() {
                 return;
             }
             let (from_client, to_client) = client.into_split();
