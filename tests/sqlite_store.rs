@@ -4,7 +4,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test fails by panicking"
+    clippy::doc_markdown,
+    reason = "a test fails by panicking; SQLite is a name"
 )]
 
 use std::path::PathBuf;

@@ -35,17 +35,15 @@ fn say(line: &str) {
 #[ignore = "a part of a_killed_writer_loses_nothing_that_was_acknowledged"]
 async fn write_until_killed() {
     let store = SqliteStore::<Sample>::connect(&std::env::var(URL).unwrap()).await.unwrap();
-    let writers = (0..4).map(|number| {
+    let writer = |number| {
         let store = store.clone();
         tokio::spawn(async move {
             loop {
                 if number % 2 == 0 { write_twice(&store).await } else { log_in(&store).await }
             }
         })
-    });
-    for writer in writers.collect::<Vec<_>>() {
-        writer.await.unwrap();
-    }
+    };
+    drop(tokio::join!(writer(0), writer(1), writer(2), writer(3)));
 }
 
 async fn write_twice(store: &SqliteStore<Sample>) {
@@ -78,7 +76,7 @@ async fn a_killed_writer_loses_nothing_that_was_acknowledged() {
         let mut our_ids = Vec::new();
         while told.len() < 200 + 150 * round {
             told.push(lines.next().expect("it ended by itself").unwrap());
-            if told.len() % 10 == 0 {
+            if told.len().is_multiple_of(10) {
                 our_ids.push(begin(&ours, record(None)).await); // two processes write at once
             }
         }
@@ -125,6 +123,63 @@ async fn told_the_truth(store: &SqliteStore<Sample>, told: &[String]) {
         assert!(found.meta.version >= version, "an acknowledged write was lost");
         assert_eq!(found.data.counter + 1, found.meta.version, "half a write");
     }
+}
+
+/// Not a test: creates sessions until the disk takes no more, and tells of each.
+#[tokio::test]
+#[ignore = "a part of a_disk_that_takes_no_more_is_an_error_and_not_a_lie"]
+async fn write_until_refused() {
+    let store = SqliteStore::<Sample>::connect(&std::env::var(URL).unwrap()).await.unwrap();
+    let mut refusals = 0;
+    for _ in 0..2_000 {
+        if refusals == 6 {
+            return;
+        }
+        let id = fresh();
+        let mut record = record(Some("ann"));
+        record.data = record.data.with_blob("x".repeat(3_000));
+        let terms = match refusals % 2 {
+            0 => Admission::OPEN,
+            _ => Admission::OPEN.limited(Limit::evict_oldest(10_000)),
+        };
+        match store.create(id, Arc::new(record), terms, NOW).await {
+            Ok(Created::Done { .. }) => say(&format!("kept {id}")),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => {
+                refusals += 1;
+                say(&format!("refused {:?}", error.kind()));
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_takes_no_more_is_an_error_and_not_a_lie() {
+    let folder = Folder::new();
+    drop(folder.store().await);
+    // No file may grow beyond 1 MiB, so that the log of changes cannot be written at a commit.
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; ulimit -f 2048; exec \"$@\"", "sh"]);
+    command.arg(std::env::current_exe().unwrap());
+    command.args(["--exact", "processes::write_until_refused", "--ignored", "--nocapture"]);
+    command.env(URL, folder.url()).stdin(Stdio::null()).stderr(Stdio::null());
+    let told = String::from_utf8(command.output().unwrap().stdout).unwrap();
+
+    let store = folder.store().await;
+    let (mut kept, mut refused) = (0, 0);
+    for line in told.lines() {
+        match *line.split(' ').collect::<Vec<_>>() {
+            ["kept", id] => {
+                kept += 1;
+                assert!(is_live(&store, id.parse().unwrap()).await, "number {kept} was lost");
+            }
+            ["refused", "Full" | "Unavailable"] => refused += 1,
+            _ => {}
+        }
+    }
+    assert!(kept > 20 && refused == 6, "{kept} kept, {refused} refused: {told}");
+    assert_eq!(store.count("ann", NOW).await.unwrap(), kept, "refused, and yet there");
+    begin(&store, record(None)).await;
 }
 
 /// Not a test: opens, and tells how that went.

@@ -116,9 +116,9 @@ impl Turn {
 /// How long SQLite waits for the lock of another process, in each attempt.
 pub(super) const BUSY: Duration = Duration::from_millis(100);
 
-/// How long a call waits for its turn. With the attempts that follow it stays below the layer's
-/// store timeout of two seconds, so that the error says what was waited for.
-pub(super) const PATIENCE: Duration = Duration::from_millis(900);
+/// How long a call waits for its turn: a little less than the layer's store timeout of two
+/// seconds, so that the error says what was waited for.
+pub(super) const PATIENCE: Duration = Duration::from_millis(1_900);
 
 /// How many connections read.
 pub(super) const READERS: u32 = 4;

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use sqlx::Row;
 
 use super::engine::{Engine, Turn};
@@ -14,7 +12,7 @@ use super::statements::Statements;
 use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::Id;
-use crate::record::{Meta, Record};
+use crate::record::{Meta, Record, SessionData};
 use crate::store::{
     Admission, Created, Cursor, Excess, Revoke, Revoked, Saved, Scanned, Swept, json,
 };
@@ -27,7 +25,7 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) async fn load<T: DeserializeOwned>(
+    pub(super) async fn load<T: SessionData>(
         &self,
         id: Id,
         now: Timestamp,
@@ -37,7 +35,7 @@ impl Ledger {
         rows.first().map(row::record).transpose()
     }
 
-    pub(super) async fn create<T: Serialize>(
+    pub(super) async fn create<T: SessionData>(
         self: &Arc<Self>,
         id: Id,
         record: &Record<T>,
@@ -69,7 +67,7 @@ impl Ledger {
         task.await.unwrap_or_else(|lost| Err(unavailable(lost)))
     }
 
-    pub(super) async fn replace<T: Serialize>(
+    pub(super) async fn replace<T: SessionData>(
         &self,
         id: Id,
         expected: u64,

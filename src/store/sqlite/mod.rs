@@ -7,6 +7,8 @@
 //!    SQL, with the time that the call brings.
 //! 4. The data is JSON text that other languages read.
 
+#![expect(clippy::doc_markdown, reason = "SQLite is a name, not code")]
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -37,6 +39,74 @@ mod schema;
 mod statements;
 
 /// Keeps sessions in a SQLite file. Clones share their connections.
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+/// use sessile::store::{Admission, SqliteStore, Store};
+/// use sessile::{Id, Meta, Record, Timestamp};
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = SqliteStore::connect("sqlite::memory:").await?; // or "sqlite:sessions.db"
+///
+/// let now = Timestamp::from_millis(0);
+/// let meta = Meta::new(now, Duration::from_secs(60), Duration::from_secs(600));
+/// let record = Arc::new(Record::new(meta, "hello".to_owned()));
+/// let id = Id::generate()?;
+/// store.create(id, record, Admission::OPEN, now).await?;
+/// assert_eq!(store.load(id, now).await?.unwrap().data, "hello");
+/// # Ok(()) }
+/// ```
+///
+/// It needs a tokio runtime with its timer, as sqlx does. Any number of processes on one machine
+/// may open the same file; a network file system is no place for it, as for any SQLite database.
+/// Writes wait up to about two seconds for each other, after that they fail as
+/// [`Timeout`](crate::StoreErrorKind::Timeout).
+///
+/// # What survives
+///
+/// What was acknowledged survives the end of the process, however it ends. What a power cut or a
+/// crash of the operating system costs is a choice:
+///
+/// | setting | after a power cut |
+/// |---|---|
+/// | default: WAL, `synchronous = NORMAL` | the file is sound; writes since the last checkpoint (every 1 000 pages of the log) may be undone, the latest first |
+/// | [`synchronous_full`](SqliteOptions::synchronous_full) | nothing acknowledged is lost; each write waits for the disk |
+///
+/// A logout that is undone is a session that is back. Where that matters more than the time of a
+/// write, choose `synchronous_full`.
+///
+/// A session that ended is deleted at once, or by [`sweep`](Store::sweep) if it ended by itself;
+/// its bytes stay in the file until their place is used again. The file keeps its size until
+/// somebody runs `VACUUM`. On a full disk writes fail as [`Full`](crate::StoreErrorKind::Full)
+/// and what is there stays; a creation first tries to make room among the expired.
+///
+/// # The table
+///
+/// `sessile_sessions`, unless [`SqliteOptions::table`] says otherwise:
+///
+/// | column | type | what |
+/// |---|---|---|
+/// | `id` | text | the UUID that [`Id`] displays |
+/// | `subject` | text or null | whom it belongs to |
+/// | `version` | integer | goes up with every write |
+/// | `generation`, `confirmed`, `persistent` | integer | of the ticket; 0 or 1 for the last two |
+/// | `renewed`, `created`, `authenticated` | integer | milliseconds since 1970 |
+/// | `idle` | integer | how long it may stay unused, in milliseconds |
+/// | `absolute`, `last_seen` | integer | milliseconds since 1970 |
+/// | `deadline` | integer | computed: the earlier of `last_seen + idle` and `absolute` |
+/// | `data` | text | the application's data as JSON |
+///
+/// Times from 2<sup>63</sup> - 1 on are stored as that number and mean for ever. `sessile_schema`
+/// has the version of the table. SQLite's own shell (3.37 or later) reads and ends sessions while
+/// the application runs:
+///
+/// ```sql
+/// SELECT id, datetime(deadline / 1000, 'unixepoch'), data ->> '$.name'
+///   FROM sessile_sessions WHERE subject = 'ann';
+/// DELETE FROM sessile_sessions WHERE subject = 'ann';
+/// ```
+///
+/// Who changes `data` by hand adds one to `version`, or an application that just read the row
+/// overwrites the change.
 pub struct SqliteStore<T> {
     ledger: Arc<Ledger>,
     table: Arc<str>,
@@ -45,15 +115,43 @@ pub struct SqliteStore<T> {
 
 impl<T: SessionData> SqliteStore<T> {
     /// Opens a file (`sqlite:path/to/file.db`, created if it is not there) or a database in
-    /// memory (`sqlite::memory:`), and makes the table if there is none.
+    /// memory (`sqlite::memory:`, gone with the store), and makes the table if there is none.
+    ///
+    /// A relative path begins at the working directory. The folder must exist.
+    ///
+    /// ```
+    /// # #[tokio::main] async fn main() {
+    /// use sessile::{OpenErrorKind, store::SqliteStore};
+    /// let error = SqliteStore::<String>::connect("sqlite:no/such/folder/a.db").await.unwrap_err();
+    /// assert_eq!(error.kind(), OpenErrorKind::Unreachable);
+    /// assert!(error.to_string().contains("the folder no/such/folder does not exist"));
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// Says what to do about it.
+    /// - [`Config`](crate::OpenErrorKind::Config): the address is none, or names a folder.
+    /// - [`Unreachable`](crate::OpenErrorKind::Unreachable): the folder does not exist, the disk
+    ///   is full, or another process keeps the file locked.
+    /// - [`Denied`](crate::OpenErrorKind::Denied): this user may not write the file or its folder.
+    /// - [`Schema`](crate::OpenErrorKind::Schema): the file is no SQLite database, or the table is
+    ///   somebody else's or a newer release's.
     pub async fn connect(url: &str) -> Result<Self, OpenError> {
         Self::open(SqliteOptions::new(url)).await
     }
 
-    /// The same with the application's own pool (of sqlx 0.9).
+    /// The same with the application's own pool; see [`SqliteOptions::from_pool`].
+    ///
+    /// ```
+    /// # use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool};
+    /// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use sessile::store::SqliteStore;
+    /// # let path = std::env::temp_dir().join(sessile::Id::generate()?.to_string());
+    /// let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    /// let pool = SqlitePool::connect_with(options.journal_mode(SqliteJournalMode::Wal)).await?;
+    /// let store = SqliteStore::<String>::from_pool(pool).await?;
+    /// # drop(std::fs::remove_file(path));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`connect`](Self::connect).
@@ -61,7 +159,15 @@ impl<T: SessionData> SqliteStore<T> {
         Self::open(SqliteOptions::from_pool(pool)).await
     }
 
-    /// The same with more to say.
+    /// The same with more to say: table, size, durability.
+    ///
+    /// ```
+    /// # #[tokio::main] async fn main() -> Result<(), sessile::OpenError> {
+    /// use sessile::store::{SqliteOptions, SqliteStore};
+    /// let options = SqliteOptions::new("sqlite::memory:").table("admin_sessions");
+    /// let store = SqliteStore::<String>::open(options.synchronous_full()).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`connect`](Self::connect).

@@ -49,6 +49,15 @@ impl SqliteOptions {
     /// store and not in SQLite. The pool's own settings stay as they are: choose
     /// [WAL](https://sqlite.org/wal.html), or readers wait for writers. A database in memory
     /// is private to one connection and cannot be shared in this way.
+    ///
+    /// ```
+    /// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use sqlx::SqlitePool;
+    /// use sessile::store::SqliteOptions;
+    /// let pool = SqlitePool::connect_lazy("sqlite:app.db")?;
+    /// let options = SqliteOptions::from_pool(pool).table("web_sessions");
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn from_pool(pool: SqlitePool) -> Self {
         Self::of(Source::Pool(pool))

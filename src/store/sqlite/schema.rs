@@ -38,15 +38,10 @@ const COLUMNS: &[(&str, &str, bool)] = &[
 /// several processes that start at once, one does the work.
 pub(super) async fn prepare(connection: &mut SqliteConnection, table: &str) -> Result<(), Refused> {
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-    let prepared = match migrate(connection, table).await {
-        Ok(()) => sqlx::query("COMMIT").execute(&mut *connection).await.map(drop),
-        Err(refused) => {
-            // Whether this succeeds or not, the connection is closed without a commit.
-            drop(sqlx::query("ROLLBACK").execute(connection).await);
-            return Err(refused);
-        }
-    };
-    prepared.map_err(Refused::from)
+    // If it fails, the connection is closed, and the transaction ends with it.
+    migrate(connection, table).await?;
+    sqlx::query("COMMIT").execute(connection).await?;
+    Ok(())
 }
 
 async fn migrate(connection: &mut SqliteConnection, table: &str) -> Result<(), Refused> {

@@ -92,3 +92,63 @@ impl Revocation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
+
+    use super::super::schema::prepare;
+    use super::*;
+
+    const ROWS: u32 = 20_000;
+
+    /// A table with so many sessions, a hundred of each subject.
+    async fn filled() -> SqliteConnection {
+        let memory = sqlx::sqlite::SqliteConnectOptions::new().in_memory(true);
+        let mut connection = memory.connect().await.unwrap();
+        assert!(prepare(&mut connection, "t").await.is_ok());
+        let fill = format!(
+            "WITH RECURSIVE n(value) AS \
+             (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < {ROWS}) \
+             INSERT INTO t (id, subject, created, idle, absolute, last_seen, data) \
+             SELECT format('%08x-0000-4000-8000-000000000000', value * 7919), \
+             'user ' || (value / 100), value, 1000, value + 5000, value, '{{}}' FROM n; ANALYZE"
+        );
+        sqlx::raw_sql(AssertSqlSafe(fill)).execute(&mut connection).await.unwrap();
+        connection
+    }
+
+    #[tokio::test]
+    async fn every_statement_finds_its_rows_by_an_index() {
+        let mut connection = filled().await;
+        let sql = Statements::on("t");
+        let (by_id, by_subject) = ("sqlite_autoindex_t_1 (id", "t_subject (subject=?");
+        let cases = [
+            (&sql.load, by_id),
+            (&sql.replace, by_id),
+            (&sql.version, by_id),
+            (&sql.touch, by_id),
+            (&sql.delete, by_id),
+            (&sql.scan, by_id),
+            (&sql.list, "t_subject (subject=? AND id>?)"),
+            (&sql.count, by_subject),
+            (&sql.is_full, by_subject),
+            (&sql.evict, by_subject),
+            (&sql.others.end, by_subject),
+            (&sql.others.rest, by_subject),
+            (&sql.one.end, "(id=?)"),
+            (&sql.one.rest, "(id=?)"),
+            (&sql.sweep, "t_deadline (deadline<?)"),
+        ];
+        for (statement, index) in cases {
+            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+            let rows = sqlx::query(explain).fetch_all(&mut connection).await.unwrap();
+            let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+            assert!(plan.iter().any(|step| step.contains(index)), "{statement}: {plan:#?}");
+            assert!(!plan.iter().any(|step| step.starts_with("SCAN t")), "{statement}: {plan:#?}");
+        }
+        let plan = format!("EXPLAIN QUERY PLAN {}", sql.list);
+        let rows = sqlx::query(AssertSqlSafe(plan)).fetch_all(&mut connection).await.unwrap();
+        assert_eq!(rows.len(), 1, "a page is sorted by the index, not afterwards");
+    }
+}
