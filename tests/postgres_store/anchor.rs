@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::{HOUR, NOW, admin, fresh, keep, record, run, store_in, url};
 
-/// The table as anchor creates it, word for word as SQLAlchemy emits it.
+/// The table as anchor creates it, word for word as `SQLAlchemy` emits it.
 async fn anchor_table() -> String {
     let table = fresh("anchor");
     run(format!(

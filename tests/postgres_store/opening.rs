@@ -172,6 +172,23 @@ async fn what_lacks_is_added_and_what_is_there_stays() {
     }
 }
 
+/// Statements that were prepared before answer other types than they did.
+#[tokio::test]
+async fn a_column_that_is_widened_meanwhile_costs_no_load() {
+    let table = fresh("t");
+    run(format!(
+        "CREATE TABLE {table} (id uuid PRIMARY KEY, user_id varchar(10) NOT NULL,
+            expires_at timestamptz NOT NULL, created_at timestamptz NOT NULL)"
+    ))
+    .await;
+    let store = store_in::<u32>(&table).await;
+    let id = keep(&store, record(Some("ann"), 7)).await;
+    assert!(store.load(id, NOW).await.unwrap().is_some());
+    run(format!("ALTER TABLE {table} ALTER user_id TYPE text")).await;
+    assert!(store.load(id, NOW).await.unwrap().is_some());
+    keep(&store, record(Some("somebody with a longer name"), 8)).await;
+}
+
 /// Names mean the same whatever the search path, and a table elsewhere is another table.
 #[tokio::test]
 async fn a_schema_can_be_named_and_the_search_path_is_heeded() {

@@ -137,6 +137,7 @@ impl<T: SessionData> Calls<T> {
 
     pub(super) async fn delete(&self, id: Id, now: Timestamp) -> Result<bool, StoreError> {
         let bound = Bound::default().with(Key::from(id))?.with(Moment::end_of(now))?;
+        // Sent again, it may answer that nobody was there. Better than a logout that fails.
         let rows = self.rows(&self.statements.delete, bound, Repeat::Harmless).await?;
         rows.first().map_or(Ok(false), |row| row::get(row, 0))
     }

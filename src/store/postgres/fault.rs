@@ -24,8 +24,11 @@ impl Fault {
         match error {
             Error::Database(error) => match code(&**error).as_bytes() {
                 // Shutting down, crashed, not up yet, idle for too long; connection exceptions;
-                // a primary that has become a standby.
-                [b'5', b'7', b'P', ..] | [b'0', b'8', ..] | b"25006" => Self::Broken,
+                // a primary that has become a standby; statements that were prepared and are not
+                // there any more, or answer other types since somebody altered the table.
+                [b'5', b'7', b'P', ..] | [b'0', b'8', ..] | b"25006" | b"26000" | b"0A000" => {
+                    Self::Broken
+                }
                 b"40001" | b"40P01" => Self::Undone,
                 _ => Self::Final,
             },

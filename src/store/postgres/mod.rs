@@ -1,9 +1,10 @@
-//! Sessions in PostgreSQL.
+//! Sessions in Postgres.
 //!
 //! 1. Each call is one prepared statement and one round trip, creation under a limit included.
 //! 2. Version, existence and both deadlines are decided by the server, with the caller's time.
 //! 3. A connection that breaks costs the call that met it: one that can be repeated is, once, on a
-//!    new connection; the others fail and are not guessed at.
+//!    new connection; the others fail and are not guessed at. Before such a call, a connection that
+//!    stood idle for more than a second is asked whether it still works.
 //! 4. Any number of nodes may share a table, open it at once and sweep it at once.
 
 use std::fmt;
@@ -38,7 +39,7 @@ mod wire;
 /// Makes the data of a row that has none.
 type MakeData<T> = Arc<dyn Fn(&Meta) -> T + Send + Sync>;
 
-/// Keeps sessions in a table of PostgreSQL (12 or newer). Clones share their connections.
+/// Keeps sessions in a table of Postgres (12 or newer). Clones share their connections.
 ///
 /// Opening makes the table or adds what it lacks, whichever of several nodes is first. A user who
 /// may only `SELECT`, `INSERT`, `UPDATE` and `DELETE` can open a table that is complete.
@@ -83,7 +84,7 @@ type MakeData<T> = Arc<dyn Fn(&Meta) -> T + Send + Sync>;
 ///
 /// # What survives a crash
 ///
-/// Whatever was answered, if the server keeps PostgreSQL's defaults: `synchronous_commit = on`
+/// Whatever was answered, if the server keeps Postgres's defaults: `synchronous_commit = on`
 /// writes each commit to disk first. With `off`, the changes of about the last 600 ms can be lost,
 /// logouts among them, and never a part of one. After a failover to a standby, what was not
 /// replicated is lost as well, unless `synchronous_standby_names` is set. `fsync = off` promises
@@ -101,11 +102,11 @@ type MakeData<T> = Arc<dyn Fn(&Meta) -> T + Send + Sync>;
 ///
 /// # What does not fit
 ///
-/// PostgreSQL's texts have no NUL. Data with one, or a subject, is
+/// Postgres's texts have no NUL. Data with one, or a subject, is
 /// [`Unencodable`](crate::StoreErrorKind::Unencodable).
 ///
-/// A `PgBouncer` in transaction mode must be 1.21 or newer, with `max_prepared_statements` set, and
-/// is no place to [`announce`](PostgresOptions::announce) from.
+/// A `PgBouncer` in transaction mode must be 1.21 or newer, with `max_prepared_statements` set.
+/// Nothing can be heard through it, so leave [`announce`](PostgresOptions::announce) off there.
 pub struct PostgresStore<T> {
     calls: Arc<Calls<T>>,
     announcements: Option<Announcements>,

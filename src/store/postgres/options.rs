@@ -101,7 +101,7 @@ impl<T> PostgresOptions<T> {
     /// so that caches can be kept in step: with it, [`Store::changes`](crate::store::Store::changes)
     /// answers. Every node that writes to the table must have it on.
     ///
-    /// It is off unless asked for, because PostgreSQL lets transactions that notify commit one
+    /// It is off unless asked for, because Postgres lets transactions that notify commit one
     /// at a time, all databases of the server together: it costs throughput of writes, and only a
     /// cache has a use for it.
     ///
@@ -160,7 +160,10 @@ impl<T: SessionData> PostgresOptions<T> {
     /// Opens the table through this pool (of sqlx 0.9).
     ///
     /// Build the pool with `test_before_acquire(false)`, or each call is two round trips, and with
-    /// an `acquire_timeout` below the layer's store timeout of 2 seconds.
+    /// an `acquire_timeout` below the layer's store timeout of 2 seconds. The pool asks the server
+    /// for a sign of life after each call, which nobody waits for but the connection; and it does
+    /// not say how long one stood idle, so that after a restart of the server a call that creates or
+    /// replaces a session may fail where it would not with [`connect`](Self::connect).
     ///
     /// # Errors
     /// As [`connect`](Self::connect).

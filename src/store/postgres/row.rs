@@ -31,7 +31,7 @@ impl Bound {
     }
 }
 
-/// A subject as a text of PostgreSQL, which knows no NUL.
+/// A subject as a text of Postgres, which knows no NUL.
 pub(super) fn subject(subject: &str) -> Result<&str, StoreError> {
     if subject.contains('\0') {
         let why = "a subject with a NUL character";

@@ -1,4 +1,4 @@
-//! Ids and times as PostgreSQL has them: `uuid` and `timestamptz`, sixteen and eight bytes.
+//! Ids and times as Postgres has them: `uuid` and `timestamptz`, sixteen and eight bytes.
 
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
@@ -63,7 +63,7 @@ impl Decode<'_, Postgres> for Key {
 
 /// A time in a `timestamptz` column: microseconds since the year 2000.
 ///
-/// PostgreSQL's calendar ends with the year 294276. Whatever comes after is `infinity`, which
+/// Postgres's calendar ends with the year 294276. Whatever comes after is `infinity`, which
 /// reads back as the last moment of a [`Timestamp`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment(i64);
@@ -130,7 +130,7 @@ const TIMESTAMPTZ: Oid = Oid(1184);
 
 /// The first moment of 2000 in milliseconds since 1970.
 const YEAR_2000: i64 = 946_684_800_000;
-/// The first moment of 294277 in microseconds since 2000: the end of PostgreSQL's calendar.
+/// The first moment of 294277 in microseconds since 2000: the end of Postgres's calendar.
 const END: i64 = 9_223_371_331_200_000_000;
 
 #[cfg(test)]
