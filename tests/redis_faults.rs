@@ -8,6 +8,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::clone_on_ref_ptr,
     reason = "a test fails by panicking"
 )]
 
@@ -254,6 +255,31 @@ async fn a_primary_of_a_cluster_that_is_killed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_primary_under_sentinel_that_is_killed() {
     fail_over("redis-sentinel", "redis-sentinel-master").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn slots_that_move_to_another_node_meanwhile() {
+    let services = Services::start(&["redis-cluster"]);
+    let store = open(&services.url("redis-cluster")).await;
+    // Enough of them for some to be in the slots that move.
+    let (load, _) = Load::start(&store, 60).await;
+    load.serves(100, Duration::from_secs(30)).await;
+    let [one, other] = ["redis-cluster-1", "redis-cluster-2"].map(|node| services.node(node));
+    let id = |node: &str| Cli::node(node).run(&["CLUSTER", "MYID"]);
+    for (from, to) in [(&one, &other), (&other, &one)] {
+        let (from_id, to_id) = (id(from), id(to));
+        let reshard = ["--cluster", "reshard", from.as_str(), "--cluster-from", &from_id];
+        let terms = ["--cluster-to", &to_id, "--cluster-slots", "600", "--cluster-yes"];
+        let said = block_in_place(|| {
+            let arguments = [&reshard[..], &terms[..]].concat();
+            let output = std::process::Command::new("redis-cli").args(arguments).output();
+            String::from_utf8_lossy(&output.unwrap().stdout).into_owned()
+        });
+        assert!(said.contains("Moving slot") && !said.contains("ERR"), "{said}");
+        load.serves(100, Duration::from_secs(30)).await;
+    }
+    assert_eq!(load.failed.load(Ordering::SeqCst), 0, "a slot that moves costs no request");
+    expect_all(&load.stop().await);
 }
 
 /// What a feed says until it breaks.

@@ -29,10 +29,8 @@ impl<T: SessionData> ChangeFeed for RedisStore<T> {
     fn listen(&self, tell: Tell) -> Answer<StoreError> {
         let engine = Arc::clone(&self.engine);
         Answer::later(async move {
-            match engine.follow(&tell).await {
-                Err(error) => error,
-                Ok(error) => error,
-            }
+            let broken = engine.follow(&tell).await;
+            broken.unwrap_or_else(|error| error)
         })
     }
 }

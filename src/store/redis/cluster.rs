@@ -18,8 +18,8 @@ pub(super) struct Cluster {
     patience: Duration,
     map: Mutex<Arc<SlotMap>>,
     links: Mutex<HashMap<Peer, Link>>,
-    /// When the map was last asked for, held while it is.
-    asked: tokio::sync::Mutex<Option<Instant>>,
+    /// When the map was last asked for and what came of it, held while it is.
+    asked: tokio::sync::Mutex<Option<(Instant, Result<(), Failure>)>>,
 }
 
 /// Ranges of slots with their primaries, in order.
@@ -34,6 +34,23 @@ impl SlotMap {
 
     pub(super) fn primaries(&self) -> BTreeSet<Peer> {
         self.0.iter().map(|(.., peer)| peer.clone()).collect()
+    }
+
+    /// The same map but for this slot.
+    fn with(&self, slot: u16, owner: Peer) -> Self {
+        let mut ranges = vec![(slot, slot, owner)];
+        for (first, last, peer) in &self.0 {
+            let before = (*first, slot.saturating_sub(1).min(*last));
+            let after = (slot.saturating_add(1).max(*first), *last);
+            for (first, last) in [before, after] {
+                if first <= last && !(first..=last).contains(&slot) {
+                    ranges.push((first, last, peer.clone()));
+                }
+            }
+        }
+        ranges.sort_unstable();
+        ranges.dedup();
+        Self(ranges)
     }
 
     /// From the answer to `CLUSTER SLOTS`.
@@ -77,17 +94,37 @@ impl Cluster {
         &self.manner
     }
 
-    /// Asks all nodes that are known for the map, unless somebody just did. `seen` is the map that
-    /// turned out to be wrong.
+    /// A node says where a slot is now. The others may not know yet, so they are not asked until
+    /// much has moved. Answers whether that is so.
+    pub(super) fn learn(&self, slot: u16, owner: Peer) -> bool {
+        let mut map = self.map.lock().unwrap_or_else(PoisonError::into_inner);
+        *map = Arc::new(map.with(slot, owner));
+        map.0.len() > PATCHED
+    }
+
+    /// Reads the map again, unless somebody just did: then what came of that is the answer. `seen`
+    /// is the map that turned out to be wrong.
     pub(super) async fn refresh(&self, seen: &Arc<SlotMap>, until: Instant) -> Result<(), Failure> {
+        let arrived = Instant::now();
         let mut asked = timeout_at(until, self.asked.lock()).await.map_err(|_| Failure::Late)?;
         if !Arc::ptr_eq(&self.map(), seen) {
             return Ok(());
         }
-        if let Some(last) = *asked {
-            sleep_until(until.min(last + PAUSE)).await;
+        if let Some((last, outcome)) = &*asked {
+            // One whose time ran out learnt nothing.
+            if *last > arrived && !matches!(outcome, Err(Failure::Late)) {
+                return outcome.clone();
+            }
+            sleep_until(until.min(*last + PAUSE)).await;
         }
-        *asked = Some(Instant::now());
+        let began = Instant::now();
+        let outcome = self.read_map(seen, until).await;
+        *asked = Some((began, outcome.clone()));
+        outcome
+    }
+
+    /// Asks all nodes that are known.
+    async fn read_map(&self, seen: &SlotMap, until: Instant) -> Result<(), Failure> {
         let mut nodes: BTreeSet<Peer> = seen.primaries();
         nodes.extend(self.links().keys().cloned());
         nodes.extend(self.seeds.iter().cloned());
@@ -119,6 +156,8 @@ impl Cluster {
     }
 }
 
+/// As many ranges as a map has that was not put together slot by slot.
+const PATCHED: usize = 256;
 /// The map is asked for at most this often.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -134,5 +173,19 @@ mod tests {
         assert_eq!([0, 10, 11, 20, 30, 40].map(owner), [1, 1, 2, 2, 1, 1].map(Some));
         assert_eq!([25, 41].map(owner), [None, None], "nobody has these");
         assert_eq!(map.primaries().len(), 2);
+    }
+
+    #[test]
+    fn a_slot_that_moved_is_somebody_elses_and_the_rest_stays() {
+        let peer = |port| Peer { host: "h".to_owned(), port };
+        let map = SlotMap(vec![(0, 10, peer(1)), (11, 20, peer(2))]);
+        for moved in [0, 5, 10, 11, 20, 25] {
+            let patched = map.with(moved, peer(3)).with(moved, peer(3));
+            for slot in 0..30 {
+                let expected = map.owner(slot).cloned().filter(|_| slot != moved);
+                let expected = expected.or_else(|| (slot == moved).then(|| peer(3)));
+                assert_eq!(patched.owner(slot).cloned(), expected, "{slot} when {moved} moved");
+            }
+        }
     }
 }

@@ -51,7 +51,7 @@ impl Engine {
         let until = self.until();
         let [record, index] = self.layout.probe();
         let probe = PROBE.on([&*record, &*index]).run(&self.fleet, until).await;
-        probe.map_err(failure::opening)?;
+        probe.map_err(|failure| failure::opening(&failure))?;
         let mut question = redis::cmd("CLUSTER");
         question.arg("SLOTS");
         let Fleet::One { link, .. } = &self.fleet else {

@@ -83,7 +83,7 @@ pub(super) fn unexpected() -> StoreError {
 }
 
 /// Why the store could not be opened.
-pub(super) fn opening(failure: Failure) -> OpenError {
+pub(super) fn opening(failure: &Failure) -> OpenError {
     let Some(error) = failure.error().cloned() else {
         return OpenError::new(OpenErrorKind::Unreachable, "the server did not answer in time");
     };

@@ -113,10 +113,13 @@ impl Fleet {
             Ok(value) => return Ok(value),
             Err(failure) => failure,
         };
-        if failure.refusal() == Some(ServerErrorKind::Ask)
-            && let Some(other) = redirection(&failure, owner)
-        {
-            return cluster.link(&other).send_asking(command, until).await;
+        if let Some(other) = redirection(&failure, owner) {
+            if failure.refusal() == Some(ServerErrorKind::Ask) {
+                return cluster.link(&other).send_asking(command, until).await;
+            }
+            if !cluster.learn(slot, other) {
+                return Err(failure);
+            }
         }
         if !matches!(failure, Failure::Sent(_)) || failure.is_passing() {
             // What the failed command came to is not changed by whether the map is had.

@@ -1,8 +1,18 @@
-//! Sessions in Redis.
+//! Sessions in Redis or Valkey: one server, Sentinel or a cluster.
+//!
+//! 1. A session is one hash with one time to live, which Redis keeps by its own clock. It never
+//!    ends later than the deadlines; whether a session is live is decided by the time of the call.
+//! 2. A load is one command, and each write is one script that decides and writes in one step.
+//! 3. The sessions of a subject are in a sorted set. A session has its place there before it
+//!    begins and until after it has ended.
+//! 4. Nothing here looks through keys, but for [`Scan`], the administrator's.
+//! 5. A write whose outcome is unknown is not sent again.
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
+
+use tokio::time::timeout;
 
 use self::address::Address;
 use self::engine::Engine;
@@ -15,7 +25,7 @@ use super::{
     Swept,
 };
 use crate::clock::Timestamp;
-use crate::error::{OpenError, StoreError};
+use crate::error::{OpenError, StoreError, StoreErrorKind};
 use crate::id::Id;
 use crate::record::{Meta, Record, SessionData};
 
@@ -35,7 +45,71 @@ mod script;
 mod steps;
 mod whole;
 
-/// Keeps sessions in Redis.
+/// Keeps sessions in Redis 6.2 or later, or in Valkey: one server, Sentinel or a cluster. Clones
+/// share a connection to each server.
+///
+/// ```no_run
+/// use sessile::{Key, SessionLayer, Values};
+/// use sessile::store::RedisStore;
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = RedisStore::<Values>::connect("redis://127.0.0.1/").await?;
+/// let layer = SessionLayer::new(store, Key::generate());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # What is stored
+///
+/// With the default prefix, and for anybody to read:
+///
+/// | key | type | |
+/// |---|---|---|
+/// | `sessile:session:<id>` | hash | a session; goes with its deadline |
+/// | `sessile:subject:<SHA-256 of the subject, in hexadecimal>` | sorted set | the places of a subject's sessions; goes with the latest of their absolute deadlines |
+///
+/// | field of a session | |
+/// |---|---|
+/// | `data` | the application's data, as JSON |
+/// | `meta` | eleven numbers with a space between: the format (1), version, last seen, idle limit, absolute deadline, created, authenticated, renewed, generation, and 0 or 1 for confirmed and persistent; times in milliseconds since 1970 |
+/// | `subject` | whom it belongs to, if anybody |
+/// | `entry` | its place in the index: the hash of the subject, and the stamp of the place |
+/// | `costs` | in a cluster: the places of the sessions that it ended when it began |
+///
+/// A place is `<id> <stamp>`, where the stamp is the server's time in microseconds when the place
+/// was taken. Places whose sessions have gone are harmless. They are cleared away when they are
+/// seen, and each new session of the subject looks at four.
+///
+/// # What is promised
+///
+/// What Redis has acknowledged is kept as long as Redis keeps it: with `appendfsync always` it
+/// survives a crash, with the default up to a second of it is lost. **Replication is
+/// asynchronous**: a replica that takes over may lack the last moments, which brings back what was
+/// changed in them, a logout included. `min-replicas-to-write` bounds that. Set
+/// `maxmemory-policy noeviction`: under another policy Redis ends sessions when memory is short,
+/// or forgets whose they are. Servers and applications need clocks that agree, for Redis removes a
+/// session when its own clock says so.
+///
+/// With one server or Sentinel, or under a prefix with a [hash tag](RedisOptions::prefix), every
+/// call is one atomic step. **In a cluster** a session and the index of its subject are on
+/// different nodes, and what concerns both takes several steps:
+///
+/// - A limit holds as it does anywhere else, and no session is ever missing from the index.
+/// - What a new session replaces or evicts ends right after it has begun, not in the same moment.
+///   Lists leave it out from the moment on; whoever has its ticket may still be served until then.
+///   If the process dies in between, the old session stays beside the new one until its deadline,
+///   or until it is ended.
+/// - If the process dies just before the new session is written, its place counts as somebody who
+///   is about to come: for ten seconds, logins for which that decides about the limit wait, and
+///   fail with a timeout.
+///
+/// # When servers fail
+///
+/// Every call on a session ends within the [timeout](RedisOptions::timeout), and so does each page
+/// of a long list. In a cluster the steps that are left then go on without the caller. A connection that breaks or
+/// does not answer is replaced; while that fails, calls fail at once, and one attempt is made after
+/// pauses of 50 milliseconds up to a second. Reads are sent again once, writes are not, unless the
+/// server said that it did nothing. In a cluster the map of slots is read again when a node does
+/// not answer or names another; with Sentinel the primary is asked for at each new connection.
 pub struct RedisStore<T> {
     engine: Arc<Engine>,
     data: PhantomData<fn() -> T>,
@@ -45,6 +119,15 @@ impl<T: SessionData> RedisStore<T> {
     /// Connects to the server or servers at this address with the default
     /// [options](RedisOptions::new).
     ///
+    /// ```no_run
+    /// # use sessile::{Values, store::RedisStore};
+    /// # async fn run() -> Result<(), sessile::OpenError> {
+    /// let cluster = "redis+cluster://10.0.0.1:6379,10.0.0.2:6379,10.0.0.3:6379";
+    /// let store = RedisStore::<Values>::connect(cluster).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`open`](Self::open).
     pub async fn connect(url: &str) -> Result<Self, OpenError> {
@@ -52,6 +135,15 @@ impl<T: SessionData> RedisStore<T> {
     }
 
     /// Connects and makes sure that all commands the store needs are there and permitted.
+    ///
+    /// ```no_run
+    /// # use sessile::{Values, store::{RedisOptions, RedisStore}};
+    /// # async fn run() -> Result<(), sessile::OpenError> {
+    /// let options = RedisOptions::new("redis+sentinel://10.0.0.1:26379/main/2").prefix("shop:");
+    /// let store = RedisStore::<Values>::open(options).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// An [`OpenError`] that says what to change, and of what kind it is: an address that makes
@@ -73,26 +165,36 @@ impl<T: SessionData> RedisStore<T> {
         Ok(Self { engine: Arc::new(engine), data: PhantomData })
     }
 
-    /// Answers what this call on the engine comes to. A call of several steps runs to its end once
-    /// it has begun, whoever stops waiting.
-    fn later<V: Send + 'static, F>(&self, call: impl FnOnce(Arc<Engine>) -> F) -> StoreAnswer<V>
+    /// Answers what a change on the engine comes to. One of several steps runs to its end once it
+    /// has begun, whoever stops waiting.
+    fn change<V: Send + 'static, F>(&self, call: impl FnOnce(Arc<Engine>) -> F) -> StoreAnswer<V>
     where
         F: Future<Output = Result<V, StoreError>> + Send + 'static,
     {
-        let future = call(Arc::clone(&self.engine));
+        let (change, limit) = (call(Arc::clone(&self.engine)), self.engine.timeout);
         if self.engine.whole {
-            return Answer::later(future);
+            return Answer::later(change);
         }
         Answer::later(async move {
-            tokio::spawn(future).await.unwrap_or_else(|_| Err(failure::unexpected()))
+            match timeout(limit, tokio::spawn(change)).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(_)) => Err(failure::unexpected()),
+                Err(_) => Err(StoreError::new(StoreErrorKind::Timeout)),
+            }
         })
+    }
+
+    fn ask<V: 'static, F>(&self, call: impl FnOnce(Arc<Engine>) -> F) -> StoreAnswer<V>
+    where
+        F: Future<Output = Result<V, StoreError>> + Send + 'static,
+    {
+        Answer::later(call(Arc::clone(&self.engine)))
     }
 }
 
 impl<T: SessionData> Store<T> for RedisStore<T> {
     fn load(&self, id: Id, now: Timestamp) -> StoreAnswer<Option<Arc<Record<T>>>> {
-        let engine = Arc::clone(&self.engine);
-        Answer::later(async move { engine.load(id, now).await })
+        self.ask(|engine| async move { engine.load(id, now).await })
     }
 
     fn create(
@@ -106,7 +208,7 @@ impl<T: SessionData> Store<T> for RedisStore<T> {
             Ok(draft) => draft,
             Err(error) => return Answer::ready(Err(error)),
         };
-        self.later(|engine| async move {
+        self.change(|engine| async move {
             match engine.whole {
                 true => engine.create_at_once(id, &draft, admission, now).await,
                 false => engine.create_in_steps(id, draft, admission, now).await,
@@ -125,16 +227,15 @@ impl<T: SessionData> Store<T> for RedisStore<T> {
             Ok(draft) => draft,
             Err(error) => return Answer::ready(Err(error)),
         };
-        self.later(|engine| async move { engine.replace(id, expected, draft, now).await })
+        self.change(|engine| async move { engine.replace(id, expected, draft, now).await })
     }
 
     fn touch(&self, id: Id, now: Timestamp) -> StoreAnswer<Saved> {
-        let engine = Arc::clone(&self.engine);
-        Answer::later(async move { engine.touch(id, now).await })
+        self.ask(|engine| async move { engine.touch(id, now).await })
     }
 
     fn delete(&self, id: Id, now: Timestamp) -> StoreAnswer<bool> {
-        self.later(|engine| async move { engine.delete(id, "", now, engine.until()).await })
+        self.change(|engine| async move { engine.delete(id, "", now, engine.until()).await })
     }
 
     /// Redis removes expired records by itself: there is nothing left to sweep.
@@ -164,7 +265,7 @@ impl<T: SessionData> SubjectIndex for RedisStore<T> {
         now: Timestamp,
     ) -> StoreAnswer<Vec<(Id, Meta)>> {
         let subject = subject.to_owned();
-        self.later(move |engine| async move {
+        self.ask(move |engine| async move {
             match engine.whole {
                 true => engine.list_at_once(&subject, after, max, now).await,
                 false => engine.list_in_steps(&subject, after, max, now).await,
@@ -174,7 +275,7 @@ impl<T: SessionData> SubjectIndex for RedisStore<T> {
 
     fn count(&self, subject: &str, now: Timestamp) -> StoreAnswer<usize> {
         let subject = subject.to_owned();
-        self.later(move |engine| async move {
+        self.ask(move |engine| async move {
             match engine.whole {
                 true => engine.count_at_once(&subject, now).await,
                 false => engine.count_in_steps(&subject, now).await,
@@ -190,7 +291,7 @@ impl<T: SessionData> SubjectIndex for RedisStore<T> {
         now: Timestamp,
     ) -> StoreAnswer<Revoked> {
         let subject = subject.to_owned();
-        self.later(move |engine| async move {
+        self.ask(move |engine| async move {
             match engine.whole {
                 true => engine.revoke_at_once(&subject, which, max, now).await,
                 false => engine.revoke_in_steps(&subject, which, max, now).await,

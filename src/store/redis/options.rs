@@ -36,6 +36,11 @@ impl RedisOptions {
     ///
     /// With `rediss` in place of `redis` each of them speaks TLS, if the `redis` crate is built
     /// with it (`redis = { version = "1", features = ["tokio-rustls-comp"] }` in your manifest).
+    ///
+    /// ```
+    /// # use sessile::store::RedisOptions;
+    /// let options = RedisOptions::new("redis+sentinel://10.0.0.1:26379,10.0.0.2:26379/main");
+    /// ```
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -51,6 +56,11 @@ impl RedisOptions {
     ///
     /// A prefix with a hash tag (`{shop}:`) keeps all sessions on one node of a cluster, where
     /// every call is one step again.
+    ///
+    /// ```
+    /// # use sessile::store::RedisOptions;
+    /// let options = RedisOptions::new("redis://127.0.0.1/").prefix("shop:");
+    /// ```
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
@@ -58,6 +68,11 @@ impl RedisOptions {
 
     /// How large the data of one session may be, in bytes of JSON; 2 MiB by default. What is
     /// larger is refused with [`TooLarge`](crate::StoreErrorKind::TooLarge).
+    ///
+    /// ```
+    /// # use sessile::store::RedisOptions;
+    /// let options = RedisOptions::new("redis://127.0.0.1/").max_data(16 * 1024);
+    /// ```
     pub const fn max_data(mut self, bytes: usize) -> Self {
         self.max_data = bytes;
         self
@@ -66,6 +81,12 @@ impl RedisOptions {
     /// How long a call may take, with everything that it needs (connecting, following a moved
     /// slot); 2 seconds by default. Then it fails with
     /// [`Timeout`](crate::StoreErrorKind::Timeout).
+    ///
+    /// ```
+    /// # use sessile::store::RedisOptions;
+    /// use std::time::Duration;
+    /// let options = RedisOptions::new("redis://127.0.0.1/").timeout(Duration::from_millis(500));
+    /// ```
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -73,6 +94,11 @@ impl RedisOptions {
 
     /// Does not offer the [change feed](crate::store::Store::changes), for servers where
     /// `CLIENT TRACKING` is forbidden. It costs nothing while nobody listens.
+    ///
+    /// ```
+    /// # use sessile::store::RedisOptions;
+    /// let options = RedisOptions::new("redis://127.0.0.1/").without_changes();
+    /// ```
     pub const fn without_changes(mut self) -> Self {
         self.changes = false;
         self
