@@ -395,6 +395,41 @@ async fn s53_nothing_old_is_read_after_a_change_whose_answer_is_lost() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn s53_a_write_that_is_done_long_after_its_caller_left_is_seen_within_the_bound() {
+    let stage = Stage::warm().await;
+    stage.line.feed.fall_silent();
+    stage.line.store.next(Operation::Replace, Fault::Hang);
+    drop(write(&stage.cached, stage.id, 2));
+    assert_eq!(stage.counter().await, Some(1), "it is not done yet");
+    assert_eq!(write(&stage.model, stage.id, 2).await.unwrap(), Saved::Done);
+    assert_eq!(stage.counter().await, Some(2), "nobody told, and it is done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s54_a_load_that_began_during_a_write_is_not_kept() {
+    let stage = Stage::new().await;
+    stage.line.feed.fall_silent();
+    let (begun, has_begun) = oneshot::channel();
+    let (let_go, may_go) = oneshot::channel::<()>();
+    stage.line.store.before(Operation::Replace, async move {
+        begun.send(()).unwrap();
+        may_go.await.unwrap();
+    });
+    let (cached, id) = (stage.cached.clone(), stage.id);
+    let writing = tokio::spawn(async move { write(&cached, id, 2).await.unwrap() });
+    has_begun.await.unwrap();
+    let (done, let_load_go) = stage.hold(Operation::Load);
+    let cached = stage.cached.clone();
+    let loading = tokio::spawn(async move { cached.load(id, START).await.unwrap() });
+    done.await.unwrap();
+    let_go.send(()).unwrap();
+    assert_eq!(writing.await.unwrap(), Saved::Done);
+    let_load_go.send(()).unwrap();
+    assert_eq!(loading.await.unwrap().unwrap().data.counter, 1, "it was asked before");
+    assert_eq!(stage.counter().await, Some(2));
+}
+
 /// Does something to the session through the cache.
 async fn change(stage: &Stage, how: &str) {
     let (cached, id, new) = (&stage.cached, stage.id, Id::generate().unwrap());
@@ -499,6 +534,11 @@ async fn a_write_keeps_the_later_use() {
     stage.cached.touch(stage.id, at(5)).await.unwrap();
     assert_eq!(stage.write(2).await, Saved::Done); // made from a record last used at the start
     assert_eq!(stage.hit().unwrap().meta.last_seen(), at(5));
+
+    let stage = Stage::new().await; // where no record is cached that says so
+    stage.cached.touch(stage.id, at(5)).await.unwrap();
+    assert_eq!(stage.write(2).await, Saved::Done);
+    assert_eq!(stage.load().await.unwrap().meta.last_seen(), at(5));
 }
 
 #[tokio::test(flavor = "multi_thread")]

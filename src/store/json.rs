@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{StoreError, StoreErrorKind};
 
 /// How large the data of one session may be unless the store is told otherwise, in bytes of JSON.
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
 pub(super) const MAX_DATA: usize = 2 * 1024 * 1024;
 
 pub(super) fn encode<T: Serialize>(data: &T, max: usize) -> Result<String, StoreError> {

@@ -24,7 +24,9 @@ use std::sync::Arc;
 mod answer;
 #[cfg(feature = "cached")]
 mod cached;
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
+#[cfg(feature = "sealed")]
+mod encrypted;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis", feature = "sealed"))]
 mod json;
 mod memory;
 #[cfg(feature = "postgres")]
@@ -37,6 +39,8 @@ mod sqlite;
 pub use self::answer::Answer;
 #[cfg(feature = "cached")]
 pub use self::cached::{CacheOptions, CacheStats, Cached};
+#[cfg(feature = "sealed")]
+pub use self::encrypted::{Ciphertext, Encrypted};
 pub use self::memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use self::postgres::{PostgresOptions, PostgresStore};
