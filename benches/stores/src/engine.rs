@@ -87,6 +87,19 @@ impl Engine {
         format!("sqlite:{}", scratch("sqlite").join("sessions.db").display())
     }
 
+    /// Lets the engine see what is there now. Plans that PostgreSQL made for an empty table scan it
+    /// row by row, and are kept until it has counted the rows, at most a minute later.
+    ///
+    /// # Panics
+    /// If it cannot be reached.
+    pub async fn settle(self) {
+        if !matches!(self, Self::Postgres | Self::CachedPostgres) {
+            return;
+        }
+        let pool = sqlx::PgPool::connect(&self.url()).await.expect("PostgreSQL");
+        sqlx::raw_sql("VACUUM ANALYZE").execute(&pool).await.expect("the owner's rights");
+    }
+
     /// Who competes here, sessile first. `url` is [`Engine::url`] or leads there.
     ///
     /// # Panics

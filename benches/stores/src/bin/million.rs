@@ -14,7 +14,7 @@ use serde::Serialize;
 use sessile::store::{
     Admission, Created, PostgresOptions, PostgresStore, RedisOptions, RedisStore, Saved, SqliteStore, Store,
 };
-use sessile::{Clock as _, Id, Meta, Record, SystemClock, Timestamp};
+use sessile::{Clock as _, Id, Meta, Record, StoreError, SystemClock, Timestamp};
 use sessile_benches::data::Member;
 use sessile_store_benches::engine::{self, Engine};
 use sessile_store_benches::report::{self, digits, round};
@@ -30,8 +30,9 @@ const FILLERS: usize = 32;
 const VISITORS: usize = 100;
 /// Requests at once: one that loads and one that writes.
 const TIMED: usize = 2_000;
-/// As many does the layer's sweeper remove in one call.
-const PIECE: usize = 1_000;
+/// The layer's sweeper removes as many in one call, and pauses as long between two.
+const PIECE: usize = 500;
+const BREATH: Duration = Duration::from_millis(5);
 
 const SHORT: Duration = Duration::from_secs(2 * 3600);
 const LONG: Duration = Duration::from_secs(24 * 3600);
@@ -68,6 +69,8 @@ struct Latencies {
 #[derive(Serialize)]
 struct Delays {
     requests: usize,
+    /// Answered with an error of the store.
+    failed: usize,
     p50_us: f64,
     p99_us: f64,
     longest_ms: f64,
@@ -197,9 +200,9 @@ async fn latencies(store: &Shelf, ids: &[Id]) -> Latencies {
     for number in 0..TIMED {
         let id = ids[(number * step) % ids.len()];
         let start = Instant::now();
-        let record = load(store, id).await;
+        let record = load(store, id).await.expect("a store that works");
         let loaded = Instant::now();
-        write(store, id, &record).await;
+        write(store, id, &record).await.expect("a store that works");
         loads.push(loaded - start);
         writes.push(loaded.elapsed());
     }
@@ -214,19 +217,31 @@ async fn latencies(store: &Shelf, ids: &[Id]) -> Latencies {
     }
 }
 
-async fn load(store: &Shelf, id: Id) -> Arc<Record<Member>> {
+async fn load(store: &Shelf, id: Id) -> Result<Arc<Record<Member>>, StoreError> {
     let now = Timestamp::from(SystemClock.now());
-    store.load(id, now).await.expect("a store that works").expect("a live session")
+    Ok(store.load(id, now).await?.expect("a live session"))
 }
 
-async fn write(store: &Shelf, id: Id, record: &Record<Member>) {
+async fn write(store: &Shelf, id: Id, record: &Record<Member>) -> Result<(), StoreError> {
     let now = Timestamp::from(SystemClock.now());
     let mut newer = record.clone();
     let expected = newer.meta.version;
     newer.meta.version += 1;
     newer.data.user_id += 1;
-    let saved = store.replace(id, expected, Arc::new(newer), now).await;
-    assert_eq!(saved.expect("a store that works"), Saved::Done);
+    let saved = store.replace(id, expected, Arc::new(newer), now).await?;
+    assert_eq!(saved, Saved::Done);
+    Ok(())
+}
+
+/// What a visitor does; how long it took, and whether it came to an end.
+async fn request(store: &Shelf, id: Id, writes: bool) -> (Duration, bool) {
+    let start = Instant::now();
+    let done = async {
+        let record = load(store, id).await?;
+        if writes { write(store, id, &record).await } else { Ok(()) }
+    };
+    let done = done.await.is_ok();
+    (start.elapsed(), done)
 }
 
 /// For five seconds, with nothing to sweep.
@@ -238,7 +253,7 @@ async fn quiet(store: &Shelf, visitors: &[Id]) -> Delays {
     delays(visits).await
 }
 
-/// Calls `sweep` without a pause.
+/// Sweeps as the layer's sweeper does.
 async fn swept(store: &Shelf, visitors: &[Id]) -> (Delays, usize) {
     let now = Timestamp::from(SystemClock.now() + SHORT + Duration::from_secs(60));
     let over = Arc::new(AtomicBool::new(false));
@@ -250,13 +265,14 @@ async fn swept(store: &Shelf, visitors: &[Id]) -> (Delays, usize) {
         if !step.more {
             break;
         }
+        tokio::time::sleep(BREATH).await;
     }
     over.store(true, Ordering::Release);
     (delays(visits).await, removed)
 }
 
-/// Waits until Redis has expired what was put there since the keys were counted first. It does so
-/// in its own time; what is left shows in the number of keys.
+/// Waits until Redis has expired most of what was put there since the keys were counted first. It
+/// does so in its own time; what is left shows in the number of keys.
 async fn expired_by_redis(
     store: &Shelf,
     visitors: &[Id],
@@ -270,8 +286,8 @@ async fn expired_by_redis(
     let visits = visit(store, visitors, &over);
     let mut left = most;
     let patience = Instant::now() + Duration::from_secs(300);
-    // The second thousand and their indices were put there, too, and stay.
-    while left > keys.at_first + 2 * FEW && Instant::now() < patience {
+    // It takes its time with the last tenth, which it finds by chance.
+    while left > keys.at_first + most / 8 && Instant::now() < patience {
         tokio::time::sleep(Duration::from_millis(200)).await;
         left = keys.count().await;
     }
@@ -300,7 +316,7 @@ impl Keys {
 }
 
 /// Two clients, one that loads and one that writes, each session of the visitors in turn.
-fn visit(store: &Shelf, visitors: &[Id], over: &Arc<AtomicBool>) -> JoinSet<Vec<Duration>> {
+fn visit(store: &Shelf, visitors: &[Id], over: &Arc<AtomicBool>) -> JoinSet<Vec<(Duration, bool)>> {
     let (readers, writers) = visitors.split_at(visitors.len() / 2);
     let mut visits = JoinSet::new();
     for (ids, writes) in [(readers.to_vec(), false), (writers.to_vec(), true)] {
@@ -311,12 +327,7 @@ fn visit(store: &Shelf, visitors: &[Id], over: &Arc<AtomicBool>) -> JoinSet<Vec<
                 if over.load(Ordering::Acquire) {
                     break;
                 }
-                let start = Instant::now();
-                let record = load(&store, *id).await;
-                if writes {
-                    write(&store, *id, &record).await;
-                }
-                delays.push(start.elapsed());
+                delays.push(request(&store, *id, writes).await);
             }
             delays
         });
@@ -324,12 +335,15 @@ fn visit(store: &Shelf, visitors: &[Id], over: &Arc<AtomicBool>) -> JoinSet<Vec<
     visits
 }
 
-async fn delays(visits: JoinSet<Vec<Duration>>) -> Delays {
-    let mut all: Vec<Duration> = visits.join_all().await.into_iter().flatten().collect();
+async fn delays(visits: JoinSet<Vec<(Duration, bool)>>) -> Delays {
+    let visits: Vec<_> = visits.join_all().await.into_iter().flatten().collect();
+    let failed = visits.iter().filter(|(_, done)| !done).count();
+    let mut all: Vec<Duration> = visits.into_iter().map(|(took, _)| took).collect();
     all.sort_unstable();
     let micros = |part| digits(percentile(&all, part).as_secs_f64() * 1e6);
     Delays {
         requests: all.len(),
+        failed,
         p50_us: micros(0.5),
         p99_us: micros(0.99),
         longest_ms: round(percentile(&all, 1.0).as_secs_f64() * 1e3, 1),
@@ -346,8 +360,9 @@ fn show(when: &str, figures: &Latencies) {
 
 fn tell(when: &str, figures: &Delays) {
     println!(
-        "  {when:<18} {} requests, p50 {} us, p99 {} us, longest {} ms, {} over 50 ms",
+        "  {when:<18} {} requests, {} failed, p50 {} us, p99 {} us, longest {} ms, {} over 50 ms",
         figures.requests,
+        figures.failed,
         figures.p50_us,
         figures.p99_us,
         figures.longest_ms,
