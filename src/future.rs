@@ -19,7 +19,7 @@ use crate::finish::finish;
 use crate::log;
 use crate::plan::Outcome;
 use crate::record::SessionData;
-use crate::refusal::{Refusal, is_grpc};
+use crate::refusal::{Asked, Refusal, Target, is_grpc};
 use crate::session::{Base, Inner, LazySession, Left, Mounted, Owed, Session};
 use crate::shared::Shared;
 
@@ -92,7 +92,7 @@ pin_project! {
 /// A refusal that waits to be sent.
 struct Refused<T> {
     refusal: Refusal,
-    grpc: bool,
+    asked: Asked,
     shared: Arc<Shared<T>>,
 }
 
@@ -111,7 +111,7 @@ where
     }
 
     pub(crate) fn refuse(shared: &Arc<Shared<T>>, refusal: Refusal, request: &Request<B>) -> Self {
-        Self { step: refuse(shared, refusal, is_grpc(request.headers())) }
+        Self { step: refuse(shared, refusal, Asked::by(request.headers())) }
     }
 
     #[inline(always)]
@@ -144,9 +144,9 @@ pub(crate) fn mount<T: SessionData>(
 fn refuse<S, T, B, F, R, E>(
     shared: &Arc<Shared<T>>,
     refusal: Refusal,
-    grpc: bool,
+    asked: Asked,
 ) -> Step<S, T, B, F, R, E> {
-    Step::Refuse { refused: Some(Refused { refusal, grpc, shared: Arc::clone(shared) }) }
+    Step::Refuse { refused: Some(Refused { refusal, asked, shared: Arc::clone(shared) }) }
 }
 
 impl<S, T, B, R> Future for ResponseFuture<S, T, B>
@@ -173,7 +173,7 @@ where
                     };
                     match session {
                         Ok(session) => Step::Serve { response: ready.call(request), session },
-                        Err(refusal) => refuse(shared, refusal, is_grpc(request.headers())),
+                        Err(refusal) => refuse(shared, refusal, Asked::by(request.headers())),
                     }
                 }
                 StepProjection::Serve { response, session } => {
@@ -204,10 +204,10 @@ where
                     return Poll::Ready(result);
                 }
                 StepProjection::Refuse { refused } => {
-                    let Some(Refused { refusal, grpc, shared }) = refused.take() else {
+                    let Some(Refused { refusal, asked, shared }) = refused.take() else {
                         return Poll::Pending;
                     };
-                    return Poll::Ready(Ok(respond(&shared, refusal, grpc)));
+                    return Poll::Ready(Ok(respond(&shared, refusal, &asked)));
                 }
             };
             step.set(next);
