@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 /// How surely somebody proved who they are when the session began: the authentication assurance
 /// levels of NIST SP 800-63B-4.
 ///
@@ -15,8 +13,7 @@ use serde::{Deserialize, Serialize};
 /// assert!(Assurance::Aal2 > Assurance::Aal1);
 /// assert_eq!(Assurance::Aal2.as_str(), "aal2");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Assurance {
     /// One factor, such as a password.
@@ -35,6 +32,17 @@ impl Assurance {
             Self::Aal2 => "aal2",
             Self::Aal3 => "aal3",
         }
+    }
+
+    /// The level of this name.
+    ///
+    /// ```
+    /// use sessile::Assurance;
+    /// assert_eq!(Assurance::parse("aal3"), Some(Assurance::Aal3));
+    /// assert_eq!(Assurance::parse("AAL3"), None);
+    /// ```
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Aal1, Self::Aal2, Self::Aal3].into_iter().find(|level| level.as_str() == name)
     }
 }
 

@@ -1,19 +1,25 @@
 //! The way in: from a request's headers to its session, loaded or on its way.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use http::{HeaderMap, HeaderName};
+use http::{Extensions, HeaderMap, HeaderName};
 
+use crate::answer::StoreAnswer;
+use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::codec::{Opened, Signed, TICKET_LEN, Ticket};
 use crate::error::{Error, StoreError, StoreErrorKind};
-use crate::event::{Event, Rejection};
+use crate::event::{EndReason, Event, Rejection};
 use crate::plan::{Standing, due, standing};
 use crate::record::{Record, SessionData};
 use crate::refusal::Refusal;
 use crate::session::{Base, Live, Status, Unread, Unverified};
 use crate::shared::Shared;
 use crate::transport::Candidates;
+use crate::verdict::Asker;
 use crate::wait::Timed;
 
 /// What the headers say, before the store is asked.
@@ -44,37 +50,88 @@ pub(crate) enum Entry<T> {
     Refused(Refusal),
 }
 
-/// A session that the store is fetching.
-pub(crate) struct Loading<T> {
-    pub(crate) answer: Timed<Option<Arc<Record<T>>>>,
-    pub(crate) presented: Presented,
-    pub(crate) now: Timestamp,
-    pub(crate) clearable: bool,
+/// A session on its way.
+pub(crate) enum Loading<T> {
+    /// The store is fetching it.
+    Record {
+        answer: Timed<Option<Arc<Record<T>>>>,
+        presented: Presented,
+        now: Timestamp,
+        clearable: bool,
+    },
+    /// Verifiers are judging it.
+    Verdict(StoreAnswer<Base<T>>),
+}
+
+impl<T: SessionData> Loading<T> {
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &Arc<Shared<T>>,
+        asker: Asker<'_>,
+    ) -> Poll<Result<Base<T>, StoreError>> {
+        if let Self::Record { answer, presented, now, clearable } = self {
+            let loaded = ready!(Pin::new(answer).poll(cx));
+            let client = asker.1.map(|client| &**client);
+            let base = shared.accept(*presented, loaded, *now, client, || *clearable)?;
+            *self = Self::Verdict(shared.judge(base, asker));
+        }
+        let Self::Verdict(answer) = self else { return Poll::Pending };
+        Pin::new(answer).poll(cx)
+    }
 }
 
 impl<T: SessionData> Shared<T> {
+    /// Who asks, if the layer wants to know.
+    #[inline]
+    pub(crate) fn client(
+        &self,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+    ) -> Option<Arc<Client>> {
+        self.hints.as_ref().map(|hints| Arc::new(hints.client(headers, extensions)))
+    }
+
     /// The way in: what is known of a request's session without waiting.
     #[inline]
-    pub(crate) fn enter(&self, headers: &HeaderMap) -> Entry<T> {
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        client: Option<&Arc<Client>>,
+    ) -> Entry<T> {
+        let who = client.map(|client| &**client);
         if self.lazy {
-            return Entry::Known(self.unread(headers));
+            return Entry::Known(self.unread(headers, who));
         }
         let presented = match self.recognise(headers) {
             Seen::Ticket(presented) => presented,
-            Seen::Nothing => return Entry::Known(self.without(None)),
-            Seen::Rejected(reason) => return Entry::Known(self.without(Some(reason))),
+            Seen::Nothing => return Entry::Known(self.without(None, who)),
+            Seen::Rejected(reason) => return Entry::Known(self.without(Some(reason), who)),
         };
         let now = self.now();
         match self.store.load(presented.ticket.id, now).now_or_later() {
-            Ok(loaded) => self
-                .accept(presented, loaded, now, || is_clearable(headers))
-                .map_or(Entry::Refused(Refusal::StoreUnavailable), Entry::Known),
-            Err(answer) => Entry::Later(Loading {
+            Ok(loaded) => {
+                match self.accept(presented, loaded, now, who, || is_clearable(headers)) {
+                    Ok(base) if self.verifiers.is_empty() => Entry::Known(base),
+                    Ok(base) => self.enter_judged(base, (headers, client)),
+                    Err(_) => Entry::Refused(Refusal::StoreUnavailable),
+                }
+            }
+            Err(answer) => Entry::Later(Loading::Record {
                 answer: Timed::new(answer, &*self.clock, self.store_timeout),
                 presented,
                 now,
                 clearable: is_clearable(headers),
             }),
+        }
+    }
+
+    #[cold] // for the sake of layers without verifiers
+    fn enter_judged(self: &Arc<Self>, base: Base<T>, asker: Asker<'_>) -> Entry<T> {
+        match self.judge(base, asker).now_or_later() {
+            Ok(Ok(base)) => Entry::Known(base),
+            Ok(Err(_)) => Entry::Refused(Refusal::StoreUnavailable),
+            Err(later) => Entry::Later(Loading::Verdict(later)),
         }
     }
 
@@ -94,11 +151,11 @@ impl<T: SessionData> Shared<T> {
     }
 
     /// The state of a request whose headers gave no ticket.
-    pub(crate) fn without(&self, rejection: Option<Rejection>) -> Base<T> {
+    pub(crate) fn without(&self, rejection: Option<Rejection>, client: Option<&Client>) -> Base<T> {
         match rejection {
             None => Base::without(Status::NoTicket),
             Some(reason) => {
-                self.tell(Event::Rejected { reason });
+                self.tell(Event::Rejected { reason, client });
                 Base::without(Status::Rejected(reason))
             }
         }
@@ -111,15 +168,18 @@ impl<T: SessionData> Shared<T> {
         presented: Presented,
         loaded: Loaded<T>,
         now: Timestamp,
+        client: Option<&Client>,
         clearable: impl FnOnce() -> bool,
     ) -> Result<Base<T>, StoreError> {
         let record = match loaded {
             Ok(Some(record)) if record.meta.is_live(now) => record,
-            Ok(Some(_)) => return Ok(self.dead(presented, Rejection::Expired, clearable())),
-            Ok(None) => return Ok(self.dead(presented, Rejection::Gone, clearable())),
+            Ok(Some(_)) => {
+                return Ok(self.dead(presented, Rejection::Expired, client, clearable()));
+            }
+            Ok(None) => return Ok(self.dead(presented, Rejection::Gone, client, clearable())),
             Err(error) if error.kind() == StoreErrorKind::Undecodable => {
                 self.store_failed("load", &error);
-                return Ok(self.dead(presented, Rejection::Undecodable, false));
+                return Ok(self.dead(presented, Rejection::Undecodable, client, false));
             }
             Err(error) => {
                 self.store_failed("load", &error);
@@ -132,23 +192,38 @@ impl<T: SessionData> Shared<T> {
         let Presented { ticket: Ticket { id, generation }, old_key, via } = presented;
         let standing = standing(&record.meta, generation, self.expiry.grace, now);
         if standing == Standing::Outdated {
-            self.tell(Event::Rejected { reason: Rejection::Reused });
+            self.tell(Event::Rejected { reason: Rejection::Reused, client });
             self.tell(Event::TicketReused { id });
-            return Ok(Base::Reused { id, via });
+            return Ok(Base::Condemned { id, via, reason: EndReason::Reused });
         }
         let due = due(&record.meta, standing, old_key, &self.expiry, now);
-        Ok(Base::Live(Live { id, record, due, via, presented: generation, old_key, now }))
+        Ok(Base::Live(Live {
+            id,
+            record,
+            due,
+            via,
+            presented: generation,
+            old_key,
+            now,
+            doubted: false,
+        }))
     }
 
-    fn dead(&self, presented: Presented, reason: Rejection, clearable: bool) -> Base<T> {
-        self.tell(Event::Rejected { reason });
+    fn dead(
+        &self,
+        presented: Presented,
+        reason: Rejection,
+        client: Option<&Client>,
+        clearable: bool,
+    ) -> Base<T> {
+        self.tell(Event::Rejected { reason, client });
         let status = Status::Rejected(reason);
         Base::Without { status, via: Some(presented.via), clear: clearable }
     }
 
     /// Copies a lazy request's candidates, unverified. What has not even the length of a ticket is
     /// rejected at once.
-    pub(crate) fn unread(&self, headers: &HeaderMap) -> Base<T> {
+    pub(crate) fn unread(&self, headers: &HeaderMap, client: Option<&Client>) -> Base<T> {
         let (mut one, mut several, mut rejection) = (None, Vec::new(), None);
         for (via, bound) in (0..).zip(&self.transports) {
             let mut found = Candidates::new();
@@ -167,15 +242,22 @@ impl<T: SessionData> Shared<T> {
             }
         }
         let candidates = match one {
-            None => return self.without(rejection),
+            None => return self.without(rejection, client),
             Some(one) if several.is_empty() => Unverified::One(one),
             Some(_) => Unverified::Several(several.into()),
         };
-        Base::Unread(Unread { candidates, clearable: is_clearable(headers) })
+        let headers_for_verifiers = (!self.verifiers.is_empty()).then(|| Box::new(headers.clone()));
+        let clearable = is_clearable(headers);
+        Base::Unread(Unread { candidates, clearable, headers: headers_for_verifiers })
     }
 
     /// Verifies a lazy request's candidates and loads its session.
-    pub(crate) async fn load_unread(&self, unread: Unread) -> Result<Base<T>, Error> {
+    pub(crate) async fn load_unread(
+        self: &Arc<Self>,
+        unread: Unread,
+        client: Option<&Arc<Client>>,
+    ) -> Result<Base<T>, Error> {
+        let who = client.map(|client| &**client);
         let mut rejection = None;
         for (via, bound) in (0..).zip(&self.transports) {
             let values = unread.candidates.as_slice().iter().filter(|(of, _)| *of == via);
@@ -187,11 +269,13 @@ impl<T: SessionData> Shared<T> {
                     let now = self.now();
                     let answer = self.store.load(presented.ticket.id, now);
                     let loaded = Timed::new(answer, &*self.clock, self.store_timeout).await;
-                    return Ok(self.accept(presented, loaded, now, || unread.clearable)?);
+                    let base = self.accept(presented, loaded, now, who, || unread.clearable)?;
+                    let Some(headers) = &unread.headers else { return Ok(base) };
+                    return Ok(self.judge(base, (headers, client)).await?);
                 }
             }
         }
-        Ok(self.without(rejection))
+        Ok(self.without(rejection, who))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::client::Client;
 use crate::error::StoreError;
 use crate::id::Id;
 
@@ -48,6 +49,18 @@ pub enum Event<'e> {
     Rejected {
         /// Why not.
         reason: Rejection,
+        /// Who sent it, if the layer records clients: count them by
+        /// [`Client::network`] to throttle those who guess.
+        client: Option<&'e Client>,
+    },
+    /// A [verifier](crate::verify::Verifier) had something to say about a live session.
+    Doubted {
+        /// Its public handle.
+        id: Id,
+        /// What it said; never [`Verdict::Pass`].
+        verdict: Verdict,
+        /// Who presented it, if the layer records clients.
+        client: Option<&'e Client>,
     },
     /// A ticket came back whose successor has long been in use: two parties hold the session. It is
     /// being ended.
@@ -97,6 +110,46 @@ pub enum EndReason {
     Reused,
     /// It was ended through [`Sessions`](crate::Sessions).
     Revoked,
+    /// A [verifier](crate::verify::Verifier) ended it.
+    Condemned,
+}
+
+/// What a [verifier](crate::verify::Verifier) says of a session. The reason is for events and
+/// logs; the client does not see it.
+///
+/// ```
+/// use sessile::verify::Verdict;
+/// assert_eq!(Verdict::Void("locked").reason(), Some("locked"));
+/// assert_eq!(Verdict::Pass.reason(), None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It is good.
+    Pass,
+    /// It is good, but somebody should know.
+    Observe(&'static str),
+    /// It is good for what asks for no fresh login: guards that ask for one, or for an assurance
+    /// level, refuse it (RFC 9470), however recent its login was.
+    StepUp(&'static str),
+    /// It is not good for this request, which goes on without a session. The session itself
+    /// stays.
+    Void(&'static str),
+    /// It ends, for everybody who holds it.
+    End(&'static str),
+}
+
+impl Verdict {
+    /// The reason, unless it is good.
+    pub const fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Pass => None,
+            Self::Observe(reason)
+            | Self::StepUp(reason)
+            | Self::Void(reason)
+            | Self::End(reason) => Some(reason),
+        }
+    }
 }
 
 /// Why a ticket gives a request no session. It is for logs and metrics; a client is told no more
@@ -107,9 +160,9 @@ pub enum EndReason {
 /// /// A browser left to itself brings these about only after a key was retired.
 /// fn is_suspicious(event: &Event<'_>) -> bool {
 ///     use Rejection::{Ambiguous, Forged, Malformed};
-///     matches!(event, Event::Rejected { reason: Ambiguous | Forged | Malformed })
+///     matches!(event, Event::Rejected { reason: Ambiguous | Forged | Malformed, .. })
 /// }
-/// # assert!(is_suspicious(&Event::Rejected { reason: Rejection::Forged }));
+/// # assert!(is_suspicious(&Event::Rejected { reason: Rejection::Forged, client: None }));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -129,6 +182,8 @@ pub enum Rejection {
     Reused,
     /// Its session is stored in a form that does not decode as the layer's type.
     Undecodable,
+    /// It is valid, but a [verifier](crate::verify::Verifier) does not accept its session.
+    Void,
 }
 
 /// Is told of every [`Event`], on the task that serves the request: be quick, or hand it on.

@@ -9,7 +9,7 @@ use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 
 use crate::error::Error;
-use crate::guard::{RequireSession, active, handles, render, session};
+use crate::guard::{Asking, RequireSession, active, handles, render, session};
 use crate::log;
 use crate::record::SessionData;
 use crate::refusal::{Refusal, Refusals};
@@ -51,8 +51,7 @@ impl SessionRejection {
     }
 
     fn new<T: SessionData>(refusal: Refusal, parts: &Parts) -> Self {
-        let (session, lazy) = handles::<T>(&parts.extensions);
-        let response = render(refusal, None, session.as_ref(), lazy.as_ref(), &parts.headers);
+        let response = render::<T>(refusal.into(), None, Asking::of_parts(parts));
         Self { refusal, response: Box::new(response) }
     }
 }

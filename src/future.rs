@@ -8,10 +8,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Extensions, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use crate::client::Client;
 use crate::commit::Commit;
 use crate::entry::Loading;
 use crate::error::{Error, ErrorKind};
@@ -72,6 +73,7 @@ pin_project! {
             request: Option<Request<B>>,
             ready: S,
             shared: Arc<Shared<T>>,
+            client: Option<Arc<Client>>,
         },
         Serve {
             #[pin]
@@ -106,8 +108,9 @@ where
         request: Request<B>,
         ready: S,
         shared: Arc<Shared<T>>,
+        client: Option<Arc<Client>>,
     ) -> Self {
-        Self { step: Step::Load { loading, request: Some(request), ready, shared } }
+        Self { step: Step::Load { loading, request: Some(request), ready, shared, client } }
     }
 
     pub(crate) fn refuse(shared: &Arc<Shared<T>>, refusal: Refusal, request: &Request<B>) -> Self {
@@ -122,19 +125,24 @@ where
 
 /// Puts the session into a request's extensions; `None` if there is one of the same type already.
 #[inline(always)]
-pub(crate) fn mount<T: SessionData>(
+pub(crate) fn mount<T: SessionData, B>(
     shared: &Arc<Shared<T>>,
-    extensions: &mut Extensions,
+    request: &mut Request<B>,
     base: Base<T>,
+    client: Option<Arc<Client>>,
 ) -> Option<Arc<Inner<T>>> {
-    let session = Inner::new(Arc::clone(shared), base);
+    let session = Inner::new(Arc::clone(shared), base, client);
     let handle = Arc::clone(&session);
     let mounted = if shared.lazy {
         Mounted::Lazy(LazySession(handle))
     } else {
         Mounted::Eager(Session(handle))
     };
-    if extensions.insert(mounted).is_some() {
+    if shared.refusals.has_pages() {
+        let target = Target(request.uri().clone());
+        request.extensions_mut().insert(target);
+    }
+    if request.extensions_mut().insert(mounted).is_some() {
         log::duplicate_layer(type_name::<T>());
         return None;
     }
@@ -161,13 +169,13 @@ where
         let mut step = self.project().step;
         loop {
             let next = match step.as_mut().project() {
-                StepProjection::Load { loading, request, ready, shared } => {
-                    let loaded = ready!(Pin::new(&mut loading.answer).poll(cx));
+                StepProjection::Load { loading, request, ready, shared, client } => {
+                    let Some(asking) = request.as_ref() else { return Poll::Pending };
+                    let asker = (asking.headers(), client.as_ref());
+                    let base = ready!(loading.poll(cx, shared, asker));
                     let Some(mut request) = request.take() else { return Poll::Pending };
-                    let clearable = || loading.clearable;
-                    let base = shared.accept(loading.presented, loaded, loading.now, clearable);
                     let session = match base {
-                        Ok(base) => mount(shared, request.extensions_mut(), base)
+                        Ok(base) => mount(shared, &mut request, base, client.take())
                             .ok_or(Refusal::DuplicateLayer),
                         Err(_) => Err(Refusal::StoreUnavailable),
                     };
@@ -234,17 +242,17 @@ fn answer<T: 'static, R: Default + 'static, E>(
         finish(&session.shared, owed, session.was_touched(), response.headers_mut())
     });
     if let Err(refusal) = finished {
-        let grpc = is_grpc(response.headers());
-        *response = respond(&session.shared, refusal, grpc);
+        let asked = Asked::by(response.headers());
+        *response = respond(&session.shared, refusal, &asked);
     }
 }
 
 fn respond<T: 'static, R: Default + 'static>(
     shared: &Shared<T>,
     refusal: Refusal,
-    grpc: bool,
+    asked: &Asked,
 ) -> Response<R> {
-    let response = shared.refusals.render(refusal, shared.challenge(), grpc);
+    let response = shared.refusals.render(refusal.into(), shared.challenge(), asked);
     shared.bodies.render(response)
 }
 

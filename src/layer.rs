@@ -12,6 +12,7 @@ use crate::codec::{Signed, TICKET_LEN};
 use crate::error::ConfigError;
 use crate::event::Observer;
 use crate::expiry::Expiry;
+use crate::hints::ClientHints;
 use crate::key::Keyring;
 use crate::record::SessionData;
 use crate::refusal::{Bodies, Refusals};
@@ -21,6 +22,7 @@ use crate::shared::{Bound, Shared};
 use crate::store::{Limit, Store};
 use crate::sweeper::Sweeper;
 use crate::transport::{Cookie, Transport};
+use crate::verify::Verifier;
 
 /// Puts a [`Session<T>`](crate::Session) into every request that passes, and carries out on the
 /// response what became of it.
@@ -81,6 +83,8 @@ impl<T: SessionData> SessionLayer<T> {
             lazy: false,
             refusals: Refusals::problem(),
             bodies: Bodies::default(),
+            verifiers: Vec::new(),
+            hints: None,
         };
         Self { keys: keys.into(), shared: Arc::new(shared) }.transport(Cookie::host("sid"))
     }
@@ -522,6 +526,60 @@ impl<T: SessionData> SessionLayer<T> {
     /// ```
     pub fn refusal_body<B: 'static>(mut self, make: fn(String) -> B) -> Self {
         self.shared().bodies.register(make);
+        self
+    }
+
+    /// Asks this verifier, after those named before, whether a session is good for a request: see
+    /// [`verify`](crate::verify).
+    ///
+    /// ```
+    /// # use http::{Request, Response, header::{COOKIE, SET_COOKIE}};
+    /// # use sessile::{Key, RequireSession, Session, SessionLayer, Values, store::MemoryStore};
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// use sessile::verify::{Verdict, Visit};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+    ///     .verifier(|visit: &Visit<'_, Values>| {
+    ///         if visit.headers.contains_key("x-forged") { Verdict::End("forged") } else { Verdict::Pass }
+    ///     });
+    /// # let pages = sessions.layer(service_fn(|request: Request<()>| async move {
+    /// #     let session = Session::<Values>::of(&request).unwrap();
+    /// #     if request.uri() == "/log_in" { session.create(Values::new()).unwrap(); }
+    /// #     Ok::<_, ()>(Response::new(format!("{:?}", session.status())))
+    /// # }));
+    /// # let log_in = Request::get("/log_in").body(()).unwrap();
+    /// # let answer = pages.clone().oneshot(log_in).await.unwrap();
+    /// # let cookie = answer.headers()[SET_COOKIE].to_str().unwrap().split(';').next().unwrap();
+    /// # let visit = || Request::get("/").header(COOKIE, cookie);
+    /// # let answer = pages.clone().oneshot(visit().body(()).unwrap()).await.unwrap();
+    /// # assert_eq!(answer.body(), "Active");
+    /// # let forged = visit().header("x-forged", "1").body(()).unwrap();
+    /// # let answer = pages.clone().oneshot(forged).await.unwrap();
+    /// # assert_eq!(answer.body(), "Rejected(Void)");
+    /// # let answer = pages.clone().oneshot(visit().body(()).unwrap()).await.unwrap();
+    /// # assert_eq!(answer.body(), "Rejected(Gone)");
+    /// # }
+    /// ```
+    pub fn verifier(mut self, verifier: impl Verifier<T>) -> Self {
+        self.shared().verifiers.push(Arc::new(verifier));
+        self
+    }
+
+    /// Finds out the [`Client`](crate::Client) of each request, for events and verifiers, and
+    /// records that of each new session.
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// use axum::extract::ConnectInfo;
+    /// use sessile::ClientHints;
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+    ///     .client_hints(ClientHints::from_peer(|extensions| {
+    ///         Some(extensions.get::<ConnectInfo<SocketAddr>>()?.ip())
+    ///     }));
+    /// ```
+    pub fn client_hints(mut self, hints: ClientHints) -> Self {
+        self.shared().hints = Some(hints);
         self
     }
 

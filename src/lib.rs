@@ -1,9 +1,13 @@
 #![doc = include_str!("story.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod answer;
+mod assurance;
+mod client;
 mod clock;
 mod codec;
 mod commit;
+mod context;
 mod endings;
 mod entry;
 mod error;
@@ -15,8 +19,9 @@ mod finish;
 mod future;
 #[cfg(feature = "tonic")]
 mod grpc;
-mod guard;
+pub mod guard;
 pub mod guide;
+mod hints;
 mod id;
 mod key;
 mod layer;
@@ -26,6 +31,7 @@ mod record;
 mod refusal;
 mod registry;
 mod response;
+mod routes;
 mod same;
 mod service;
 mod session;
@@ -38,9 +44,14 @@ mod sweeper;
 pub mod testkit;
 pub mod transport;
 mod values;
+mod verdict;
+pub mod verify;
 mod wait;
 
+pub use crate::assurance::Assurance;
+pub use crate::client::Client;
 pub use crate::clock::{Clock, Sleep, SystemClock, Timestamp};
+pub use crate::context::Context;
 pub use crate::error::{
     ConfigError, Error, ErrorKind, OpenError, OpenErrorKind, StoreError, StoreErrorKind,
 };
@@ -51,12 +62,13 @@ pub use crate::extract::SessionRejection;
 pub use crate::future::ResponseFuture;
 #[cfg(feature = "tonic")]
 pub use crate::grpc::SessionRequest;
-pub use crate::guard::{RequireFuture, RequireService, RequireSession};
+pub use crate::guard::RequireSession;
+pub use crate::hints::ClientHints;
 pub use crate::id::{Id, ParseIdError};
 pub use crate::key::{Key, KeyId, Keyring, Revoked};
 pub use crate::layer::SessionLayer;
 pub use crate::record::{Meta, Record, SessionData};
-pub use crate::refusal::{Refusal, Refusals};
+pub use crate::refusal::{Denied, Refusal, Refusals, ReturnTo};
 pub use crate::registry::{Listed, Sessions};
 pub use crate::service::SessionService;
 pub use crate::session::{Active, LazySession, NewSession, Session, Snapshot, Status};

@@ -83,8 +83,8 @@ pub(crate) enum Came {
     Without,
     /// A ticket whose session is gone; the client should forget it.
     Dead,
-    /// An outdated ticket: its session must end.
-    Reused,
+    /// A ticket of a session that must end.
+    Condemned,
     /// A live session.
     Live,
 }
@@ -137,14 +137,14 @@ pub(crate) fn plan(came: Came, intent: Intent, due: Due, outcome: Outcome) -> (W
         (Outcome::Answered, intent) => intent,
         (_, Intent::Destroy) => Intent::Destroy,
         (Outcome::Failed, _) => Intent::Keep,
-        (Outcome::Errored, _) if came == Came::Reused => Intent::Destroy,
+        (Outcome::Errored, _) if came == Came::Condemned => Intent::Destroy,
         (Outcome::Errored, _) => return (Write::Nothing, Reply::Leave),
     };
     match (came, intent) {
         (_, Intent::Create) => (Write::Create, Reply::Attach),
         (Came::Without, _) => (Write::Nothing, Reply::Leave),
         (Came::Dead, _) => (Write::Nothing, Reply::Clear),
-        (Came::Reused, _) | (Came::Live, Intent::Destroy) => (Write::Delete, Reply::Clear),
+        (Came::Condemned, _) | (Came::Live, Intent::Destroy) => (Write::Delete, Reply::Clear),
         (Came::Live, Intent::Edit) => (Write::Replace, ticket(due)),
         (Came::Live, Intent::Keep) if due.confirm || due.renew => (Write::Replace, ticket(due)),
         (Came::Live, Intent::Keep) if due.touch => (Write::Touch, ticket(due)),
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn the_plan_follows_from_what_came_what_was_asked_and_how_it_went() {
-        use Came::{Dead, Live, Reused, Without};
+        use Came::{Condemned, Dead, Live, Without};
         use Intent::{Create, Destroy, Edit, Keep};
         use Outcome::{Answered, Errored, Failed};
         let nothing = Due::NOTHING;
@@ -320,7 +320,7 @@ mod tests {
             ),
             (
                 "a reused ticket ends its session",
-                Reused,
+                Condemned,
                 Keep,
                 nothing,
                 Answered,
@@ -329,14 +329,14 @@ mod tests {
             ),
             (
                 "also when the handler fails",
-                Reused,
+                Condemned,
                 Keep,
                 nothing,
                 Failed,
                 Write::Delete,
                 Reply::Clear,
             ),
-            ("also when it errs", Reused, Keep, nothing, Errored, Write::Delete, Reply::Clear),
+            ("also when it errs", Condemned, Keep, nothing, Errored, Write::Delete, Reply::Clear),
             ("read only", Live, Keep, nothing, Answered, Write::Nothing, Reply::Leave),
             ("read, touch due", Live, Keep, touch, Answered, Write::Touch, Reply::Leave),
             ("edit", Live, Edit, touch, Answered, Write::Replace, Reply::Leave),

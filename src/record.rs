@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::clock::Timestamp;
+use crate::context::Context;
 
 /// What can be kept in a session: any type with these traits has it.
 ///
@@ -102,6 +103,8 @@ pub struct Meta {
     pub absolute: Timestamp,
     /// Whom it belongs to, if anybody.
     pub subject: Option<Arc<str>>,
+    /// How it began, if anything is known of that.
+    pub context: Option<Arc<Context>>,
     /// How long it may stay unused, in milliseconds: half the size of a `Duration`, a million
     /// times.
     idle: u64,
@@ -124,6 +127,7 @@ impl Meta {
             idle: Timestamp::from_millis(0).plus(idle).as_millis(),
             absolute: now.plus(absolute),
             subject: None,
+            context: None,
             last_seen: AtomicU64::new(now.as_millis()),
         }
     }
@@ -173,6 +177,7 @@ impl Clone for Meta {
     fn clone(&self) -> Self {
         Self {
             subject: self.subject.clone(),
+            context: self.context.clone(),
             last_seen: AtomicU64::new(self.last_seen.load(Ordering::Relaxed)),
             ..*self
         }

@@ -62,8 +62,9 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let shared = &*self.shared;
-        match shared.enter(request.headers()) {
-            Entry::Known(base) => match mount(shared, request.extensions_mut(), base) {
+        let client = shared.client(request.headers(), request.extensions());
+        match shared.enter(request.headers(), client.as_ref()) {
+            Entry::Known(base) => match mount(shared, &mut request, base, client) {
                 // Moved once: a request is large.
                 Some(session) => ResponseFuture::serve(self.inner.call(request), session),
                 None => ResponseFuture::refuse(shared, Refusal::DuplicateLayer, &request),
@@ -73,7 +74,7 @@ where
                 // The service that was polled ready goes with the request, its clone stays.
                 let clone = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, clone);
-                ResponseFuture::load(loading, request, ready, Arc::clone(shared))
+                ResponseFuture::load(loading, request, ready, Arc::clone(shared), client)
             }
         }
     }

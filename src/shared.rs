@@ -12,11 +12,13 @@ use crate::endings::Endings;
 use crate::error::StoreError;
 use crate::event::{EndReason, Event, Observer};
 use crate::expiry::Expiry;
+use crate::hints::ClientHints;
 use crate::id::Id;
 use crate::log;
 use crate::refusal::{Bodies, Refusals};
 use crate::store::{Limit, Store};
 use crate::transport::Transport;
+use crate::verify::Verifier;
 
 /// The configuration of a layer, as its services and handles use it.
 pub(crate) struct Shared<T> {
@@ -35,6 +37,8 @@ pub(crate) struct Shared<T> {
     pub(crate) lazy: bool,
     pub(crate) refusals: Refusals,
     pub(crate) bodies: Bodies,
+    pub(crate) verifiers: Vec<Arc<dyn Verifier<T>>>,
+    pub(crate) hints: Option<ClientHints>,
 }
 
 /// A transport and the codec keyed for it.
@@ -90,6 +94,8 @@ impl<T> Clone for Shared<T> {
             lazy: self.lazy,
             refusals: self.refusals.clone(),
             bodies: self.bodies.clone(),
+            verifiers: self.verifiers.clone(),
+            hints: self.hints.clone(),
         }
     }
 }
@@ -107,6 +113,8 @@ impl<T> fmt::Debug for Shared<T> {
             .field("keep_edits_on_server_error", &self.keep_edits_on_server_error)
             .field("lazy", &self.lazy)
             .field("refusals", &self.refusals)
+            .field("verifiers", &self.verifiers.len())
+            .field("client_hints", &self.hints.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::answer::StoreAnswer;
 use crate::clock::{Clock, Sleep};
 use crate::error::{StoreError, StoreErrorKind};
-use crate::store::StoreAnswer;
 
 /// A store's answer, or a timeout error if it takes too long. An answer that is there at once
 /// starts no timer.

@@ -42,13 +42,13 @@ impl fmt::Display for Room {
 #[rustfmt::skip]
 const ROOMS: &[(Room, &[&str])] = &[
     (Room::Foundation, &[
-        "clock", "error", "event", "expiry", "id", "key", "log", "record", "same", "signal",
-        "stripes", "values",
+        "answer", "assurance", "client", "clock", "context", "error", "event", "expiry", "id", "key", "log",
+        "record", "routes", "same", "signal", "stripes", "values",
     ]),
     (Room::Contract, &["codec", "store", "transport", "verify"]),
     (Room::Core, &[
-        "commit", "endings", "entry", "finish", "future", "layer", "plan", "refusal", "registry",
-        "response", "service", "session", "shared", "sweeper", "wait",
+        "commit", "endings", "entry", "finish", "future", "hints", "layer", "plan", "refusal", "registry",
+        "response", "service", "session", "shared", "sweeper", "verdict", "wait",
     ]),
     (Room::Adapter, &[
         "accounts", "csrf", "dbsc", "extract", "grpc", "guard", "guide", "openapi", "testkit",
@@ -64,7 +64,7 @@ const SEES_ALL_THAT_IS_PUBLIC: &str = "testkit";
 
 /// Modules that are not public and that an adapter may use all the same: `(who, what)`.
 /// A guard refuses in the same words as the layer.
-const LENT: &[(&str, &str)] = &[("guard", "refusal")];
+const LENT: &[(&str, &str)] = &[("guard", "refusal"), ("csrf", "refusal")];
 
 /// Words that no field of a log line may end in.
 const SECRETS: &[&str] = &["cookie", "data", "key", "secret", "ticket", "token"];

@@ -280,7 +280,7 @@ fn handles_layers_and_futures_are_send_sync_clone_and_debug() {
     fn future<F: std::fmt::Debug + Send>() {}
     type Inner = axum::routing::Route;
     future::<sessile::ResponseFuture<Inner, Member, axum::body::Body>>();
-    future::<sessile::RequireFuture<Inner, Member, axum::body::Body>>();
+    future::<sessile::guard::RequireFuture<Inner, Member, axum::body::Body>>();
     let _: Option<&dyn sessile::store::Store<Member>> = None;
     let _: Option<&dyn sessile::store::SubjectIndex> = None;
     let _: Option<&dyn sessile::transport::Transport> = None;

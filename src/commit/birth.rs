@@ -85,7 +85,16 @@ impl<T: SessionData> Commit<T> {
             shared.ended(*id, EndReason::Evicted);
         }
         shared.tell(Event::Created { id, subject: record.meta.subject.as_deref() });
-        let live = Live { id, record, due: Due::NOTHING, via, presented: 0, old_key: false, now };
+        let live = Live {
+            id,
+            record,
+            due: Due::NOTHING,
+            via,
+            presented: 0,
+            old_key: false,
+            now,
+            doubted: false,
+        };
         let owed = ticket(&live, 0);
         self.stand_on(Base::Live(live), owed);
     }

@@ -60,7 +60,7 @@ struct Death {
 struct Start<T> {
     came: Came,
     live: Option<Live<T>>,
-    other: Option<(Id, u8)>,
+    other: Option<(Id, u8, EndReason)>,
     /// The transport that presented a ticket, dead or alive; else the first.
     via: u8,
     edits: Edits<T>,
@@ -157,16 +157,16 @@ impl<T: SessionData> Commit<T> {
         match (write, live) {
             (Write::Create, live) => {
                 let current = live.map(|live| (live.id, EndReason::Replaced));
-                let reused = other.map(|(id, _)| (id, EndReason::Reused));
-                self.create(edits, via, current.or(reused))
+                let condemned = other.map(|(id, _, reason)| (id, reason));
+                self.create(edits, via, current.or(condemned))
             }
             (Write::Delete, Some(live)) => {
                 let Live { id, via, now, .. } = live;
                 self.delete(Death { id, via, reason: EndReason::Destroyed, now })
             }
-            (Write::Delete, None) => other.map_or(Ok(()), |(id, via)| {
+            (Write::Delete, None) => other.map_or(Ok(()), |(id, via, reason)| {
                 let now = self.session.shared.now();
-                self.delete(Death { id, via, reason: EndReason::Reused, now })
+                self.delete(Death { id, via, reason, now })
             }),
             (Write::Replace, Some(live)) => self.replace(live, edits, due, reply, renew),
             (Write::Touch, Some(live)) => {
@@ -196,7 +196,7 @@ impl<T: SessionData> Commit<T> {
         let renew = mem::replace(&mut state.renew, false);
         let (live, other, via) = match &state.base {
             Base::Live(live) => (Some(live.clone()), None, live.via),
-            Base::Reused { id, via } => (None, Some((*id, *via)), *via),
+            Base::Condemned { id, via, reason } => (None, Some((*id, *via, *reason)), *via),
             Base::Without { via, .. } => (None, None, via.unwrap_or(0)),
             Base::Unread(_) => (None, None, 0),
         };
@@ -291,7 +291,7 @@ impl<T> Drop for Commit<T> {
     fn drop(&mut self) {
         let given_up = match &self.step {
             Step::Touch(..) | Step::Done => return,
-            Step::Delete(_, death) if death.reason == EndReason::Reused => return,
+            Step::Delete(_, death) if death.reason != EndReason::Destroyed => return,
             Step::Delete(..) => false,
             Step::Create(..) => true,
             Step::Replace(_, rewrite)

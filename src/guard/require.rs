@@ -1,10 +1,10 @@
-//! The guard as a layer.
+//! Guards as layers.
 
 use std::fmt;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
@@ -12,10 +12,11 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{active, handles, render, session};
+use super::Guard;
+use super::gate::{Asking, Gate, handles, session};
 use crate::record::SessionData;
-use crate::refusal::{Bodies, Refusal, Refusals};
-use crate::session::{LazySession, Session};
+use crate::refusal::{Denied, Refusal, Refusals};
+use crate::session::Session;
 
 /// Lets only requests with a live session of data `T` pass; others get 401 (a gRPC status if they
 /// are gRPC requests). It stands inside a [`SessionLayer<T>`](crate::SessionLayer); without one,
@@ -40,13 +41,9 @@ use crate::session::{LazySession, Session};
 /// # tokio::runtime::Runtime::new().unwrap().block_on(run());
 /// ```
 #[must_use = "a guard does nothing until it wraps a service"]
-pub struct RequireSession<T> {
-    refusals: Option<Refusals>,
-    bodies: Bodies,
-    data: PhantomData<fn() -> T>,
-}
+pub struct RequireSession<T>(Arc<Gate<T>>);
 
-impl<T> RequireSession<T> {
+impl<T: SessionData> RequireSession<T> {
     /// A guard that refuses in the words of the session's layer.
     ///
     /// ```
@@ -57,7 +54,7 @@ impl<T> RequireSession<T> {
     ///     .layer(RequireSession::<Values>::new());
     /// ```
     pub fn new() -> Self {
-        Self { refusals: None, bodies: Bodies::default(), data: PhantomData }
+        Self(Arc::new(Gate::new(None)))
     }
 
     /// Sets the statuses and bodies of this guard's refusals.
@@ -79,7 +76,7 @@ impl<T> RequireSession<T> {
     /// # }
     /// ```
     pub fn refusals(mut self, refusals: Refusals) -> Self {
-        self.refusals = Some(refusals);
+        Arc::make_mut(&mut self.0).refusals = Some(refusals);
         self
     }
 
@@ -101,26 +98,12 @@ impl<T> RequireSession<T> {
     /// # }
     /// ```
     pub fn refusal_body<B: 'static>(mut self, make: fn(String) -> B) -> Self {
-        self.bodies.register(make);
+        Arc::make_mut(&mut self.0).bodies.register(make);
         self
-    }
-
-    fn refuse<R: Default + 'static, B>(&self, refusal: Refusal, request: &Request<B>) -> Response<R>
-    where
-        T: SessionData,
-    {
-        let (session, lazy) = (Session::<T>::of(request), LazySession::<T>::of(request));
-        let own = self.refusals.as_ref();
-        let text = render(refusal, own, session, lazy, request.headers());
-        let inner = session.map(|session| &session.0).or_else(|| lazy.map(|lazy| &lazy.0));
-        match inner {
-            Some(inner) if self.bodies.is_empty() => inner.shared.bodies.render(text),
-            _ => self.bodies.render(text),
-        }
     }
 }
 
-impl<T> Default for RequireSession<T> {
+impl<T: SessionData> Default for RequireSession<T> {
     fn default() -> Self {
         Self::new()
     }
@@ -128,7 +111,7 @@ impl<T> Default for RequireSession<T> {
 
 impl<T> Clone for RequireSession<T> {
     fn clone(&self) -> Self {
-        Self { refusals: self.refusals.clone(), bodies: self.bodies.clone(), data: PhantomData }
+        Self(Arc::clone(&self.0))
     }
 }
 
@@ -142,15 +125,104 @@ impl<S, T> Layer<S> for RequireSession<T> {
     type Service = RequireService<S, T>;
 
     fn layer(&self, inner: S) -> RequireService<S, T> {
-        RequireService { inner, guard: self.clone() }
+        RequireService { inner, gate: Arc::clone(&self.0) }
     }
 }
 
-/// A service that only requests with a live session reach. Made by [`RequireSession`].
+/// Lets only requests pass whose session a [`Guard`] accepts: 401 without a live session, 403 or a
+/// [step-up](Refusal::StepUp) if the guard says no; a gRPC status for gRPC requests.
+///
+/// Put around a whole router it refuses by default; [`open`](Self::open) names what anybody may
+/// reach.
+///
+/// ```
+/// # async fn run() {
+/// use sessile::guard::{Attempt, RequireLayer};
+/// use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
+/// use http::{Request, Response};
+///
+/// let admins = RequireLayer::new(|attempt: &Attempt<'_, Values>| {
+///     attempt.data().get::<String>("role").is_ok_and(|role| role.as_deref() == Some("admin"))
+/// });
+/// let service = ServiceBuilder::new()
+///     .layer(SessionLayer::<Values>::new(MemoryStore::new(), Key::generate()))
+///     .layer(admins.open("GET /health"))
+///     .service(service_fn(|_: Request<()>| async { Ok::<_, ()>(Response::new(String::new())) }));
+///
+/// let answer = |path| service.clone().oneshot(Request::get(path).body(()).unwrap());
+/// assert_eq!(answer("/users").await.unwrap().status(), 401);
+/// assert_eq!(answer("/health").await.unwrap().status(), 200);
+/// # }
+/// # tokio::runtime::Runtime::new().unwrap().block_on(run());
+/// ```
+#[must_use = "a guard does nothing until it wraps a service"]
+pub struct RequireLayer<T>(Arc<Gate<T>>);
+
+impl<T: SessionData> RequireLayer<T> {
+    /// Asks this guard.
+    pub fn new(guard: impl Guard<T>) -> Self {
+        Self(Arc::new(Gate::new(Some(Arc::new(guard)))))
+    }
+
+    /// Lets anybody reach this route, in the form `GET /login`, `/login` for all methods, or with
+    /// a `*` at its end for everything below (`GET /assets/*`). The path must be the very same;
+    /// one with dot segments, doubled or encoded slashes, or backslashes is never open.
+    ///
+    /// # Panics
+    /// If it is none of these forms.
+    #[track_caller]
+    pub fn open(mut self, route: &str) -> Self {
+        Arc::make_mut(&mut self.0).open.add(route);
+        self
+    }
+
+    /// The routes that anybody may reach.
+    pub fn open_routes(&self) -> impl Iterator<Item = &str> {
+        self.0.open.iter()
+    }
+
+    /// Sets the statuses and bodies of this guard's refusals; without it those of the layer.
+    pub fn refusals(mut self, refusals: Refusals) -> Self {
+        Arc::make_mut(&mut self.0).refusals = Some(refusals);
+        self
+    }
+
+    /// Says how a refusal's text becomes a response body of type `B`, as
+    /// [`SessionLayer::refusal_body`](crate::SessionLayer::refusal_body) does. A guard that is
+    /// told nothing asks the layer.
+    pub fn refusal_body<B: 'static>(mut self, make: fn(String) -> B) -> Self {
+        Arc::make_mut(&mut self.0).bodies.register(make);
+        self
+    }
+}
+
+impl<T> Clone for RequireLayer<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> fmt::Debug for RequireLayer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RequireLayer<{}>", std::any::type_name::<T>())
+    }
+}
+
+impl<S, T> Layer<S> for RequireLayer<T> {
+    type Service = RequireService<S, T>;
+
+    fn layer(&self, inner: S) -> RequireService<S, T> {
+        RequireService { inner, gate: Arc::clone(&self.0) }
+    }
+}
+
+/// A service that only some requests reach. Made by [`RequireSession`] and [`RequireLayer`].
 ///
 /// ```
 /// use http::{Request, Response};
-/// use sessile::{RequireService, RequireSession, Values};
+/// use sessile::guard::RequireService;
+/// use sessile::{RequireSession, Values};
 /// use tower::{Layer, ServiceExt, service_fn};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let inner = service_fn(|_: Request<()>| async { Ok::<_, ()>(Response::new(String::new())) });
@@ -161,21 +233,18 @@ impl<S, T> Layer<S> for RequireSession<T> {
 /// ```
 pub struct RequireService<S, T> {
     inner: S,
-    guard: RequireSession<T>,
+    gate: Arc<Gate<T>>,
 }
 
 impl<S: Clone, T> Clone for RequireService<S, T> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), guard: self.guard.clone() }
+        Self { inner: self.inner.clone(), gate: Arc::clone(&self.gate) }
     }
 }
 
 impl<S: fmt::Debug, T> fmt::Debug for RequireService<S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequireService")
-            .field("inner", &self.inner)
-            .field("guard", &self.guard)
-            .finish()
+        f.debug_struct("RequireService").field("inner", &self.inner).finish_non_exhaustive()
     }
 }
 
@@ -194,20 +263,20 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let step = match Session::<T>::of(&request) {
-            Some(session) => match active(session) {
-                Ok(_live) => Step::Serve { response: self.inner.call(request) },
-                Err(refusal) => {
-                    Step::Refuse { refused: Some(self.guard.refuse(refusal, &request)) }
-                }
-            },
-            None => {
-                let (eager, lazy) = handles::<T>(request.extensions());
-                let clone = self.inner.clone();
-                let ready = mem::replace(&mut self.inner, clone);
-                let load = Box::pin(session(eager, lazy));
-                Step::Load { load, request: Some(request), ready, guard: self.guard.clone() }
+        let asking = Asking::of(&request);
+        let step = if self.gate.is_open(asking) {
+            Step::Serve { response: self.inner.call(request) }
+        } else if let Some(session) = Session::<T>::of(&request) {
+            match self.gate.check(session, asking) {
+                Ok(()) => Step::Serve { response: self.inner.call(request) },
+                Err(denied) => Step::Refuse { refused: Some(self.gate.refuse(denied, asking)) },
             }
+        } else {
+            let (eager, lazy) = handles::<T>(request.extensions());
+            let clone = self.inner.clone();
+            let ready = mem::replace(&mut self.inner, clone);
+            let load = Box::pin(session(eager, lazy));
+            Step::Load { load, request: Some(request), ready, gate: Arc::clone(&self.gate) }
         };
         RequireFuture { step }
     }
@@ -221,7 +290,8 @@ pin_project! {
     ///
     /// ```
     /// use http::{Request, Response};
-    /// use sessile::{RequireFuture, RequireService, Values};
+    /// use sessile::Values;
+    /// use sessile::guard::{RequireFuture, RequireService};
     /// use tower::Service;
     ///
     /// fn ask<S, R>(service: &mut RequireService<S, Values>) -> RequireFuture<S, Values, ()>
@@ -248,7 +318,7 @@ pin_project! {
             load: Load<T>,
             request: Option<Request<B>>,
             ready: S,
-            guard: RequireSession<T>,
+            gate: Arc<Gate<T>>,
         },
         Serve {
             #[pin]
@@ -272,14 +342,13 @@ where
         let mut step = self.project().step;
         loop {
             let next = match step.as_mut().project() {
-                StepProjection::Load { load, request, ready, guard } => {
-                    let loaded = ready!(load.as_mut().poll(cx));
+                StepProjection::Load { load, request, ready, gate } => {
+                    let loaded = ready!(load.as_mut().poll(cx)).map_err(Denied::from);
                     let Some(request) = request.take() else { return Poll::Pending };
-                    match loaded.and_then(|session| active(&session)) {
-                        Ok(_live) => Step::Serve { response: ready.call(request) },
-                        Err(refusal) => {
-                            Step::Refuse { refused: Some(guard.refuse(refusal, &request)) }
-                        }
+                    let asking = Asking::of(&request);
+                    match loaded.and_then(|session| gate.check(&session, asking)) {
+                        Ok(()) => Step::Serve { response: ready.call(request) },
+                        Err(denied) => Step::Refuse { refused: Some(gate.refuse(denied, asking)) },
                     }
                 }
                 StepProjection::Serve { response } => return response.poll(cx),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LOCATION, VARY, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use super::return_to::PARAMETER;
 use super::{Asked, Denied, Refusal, ReturnTo};
@@ -68,10 +68,8 @@ impl Refusals {
     /// let response = Refusals::detail().respond(Refusal::Forbidden);
     /// assert_eq!(response.body(), r#"{"detail":"not allowed"}"#);
     /// ```
-    pub const fn detail() -> Self {
-        let mut refusals = Self::problem();
-        refusals.style = Style::Detail;
-        refusals
+    pub fn detail() -> Self {
+        Self { style: Style::Detail, ..Self::problem() }
     }
 
     /// The statuses and bodies of fastapi-sessions: 403 `No session provided`, 401
@@ -445,7 +443,8 @@ mod tests {
 
     #[test]
     fn grpc_refusals_are_trailers_only() {
-        let response = Refusals::fastapi_sessions().render(Refusal::NoTicket.into(), None, &Asked::Grpc);
+        let response =
+            Refusals::fastapi_sessions().render(Refusal::NoTicket.into(), None, &Asked::Grpc);
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["grpc-status"], "16");
         assert_eq!(response.headers()["grpc-message"], "No session provided");
@@ -455,9 +454,11 @@ mod tests {
     #[test]
     fn b34_a_401_carries_a_challenge() {
         let session = Some(HeaderValue::from_static("Session"));
-        let refused = Refusals::problem().render(Refusal::NoTicket.into(), session.clone(), &Asked::Plain);
+        let refused =
+            Refusals::problem().render(Refusal::NoTicket.into(), session.clone(), &Asked::Plain);
         assert_eq!(refused.headers()[WWW_AUTHENTICATE], "Session");
-        let failed = Refusals::problem().render(Refusal::StoreUnavailable.into(), session, &Asked::Plain);
+        let failed =
+            Refusals::problem().render(Refusal::StoreUnavailable.into(), session, &Asked::Plain);
         assert!(!failed.headers().contains_key(WWW_AUTHENTICATE));
     }
 

@@ -7,7 +7,7 @@ use http::Request;
 use serde::{Serialize, Serializer};
 
 use super::handle::{Session, Snapshot};
-use crate::record::SessionData;
+use crate::record::{Meta, SessionData};
 use crate::refusal::Refusal;
 
 /// A live session: proof that there is one, with its data at hand. Derefs to `T`.
@@ -65,6 +65,11 @@ impl<T: SessionData> Active<T> {
 }
 
 impl<T> Active<T> {
+    /// What the layer knows about the session.
+    pub fn meta(&self) -> &Meta {
+        &self.data.0.meta
+    }
+
     /// The handle, for editing. What it changes does not show in this view.
     pub const fn session(&self) -> &Session<T> {
         &self.session

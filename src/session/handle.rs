@@ -121,6 +121,12 @@ impl<T: SessionData> Session<T> {
         self.touch().meta().map(|meta| meta.deadline().into())
     }
 
+    /// Whether a [verifier](crate::verify::Verdict::StepUp) wants a fresh login for whatever is
+    /// delicate. A session created in this request is as fresh as can be.
+    pub fn wants_step_up(&self) -> bool {
+        self.touch().is_doubted()
+    }
+
     /// Begins a new session under a new id, in place of the one that the request came with: log
     /// in, step up, become somebody else (ASVS 7.2.4). The old one ends in the step that writes
     /// the new one, so nobody can plant a session on a visitor. Data of the old session is carried
@@ -142,7 +148,11 @@ impl<T: SessionData> Session<T> {
     pub fn create(&self, new: impl Into<NewSession<T>>) -> Result<Id, Error> {
         let id = Id::generate()?;
         let shared = &self.0.shared;
-        let record = Arc::new(new.into().into_record(&shared.expiry, shared.now()));
+        let record = Arc::new(new.into().into_record(
+            &shared.expiry,
+            shared.now(),
+            self.0.client.as_deref(),
+        ));
         let replaced = std::mem::replace(&mut self.open()?.edits, Edits::Create(id, record));
         drop(replaced); // user data is dropped outside the lock
         Ok(id)
@@ -417,7 +427,7 @@ impl<T> fmt::Debug for Session<T> {
 /// # assert_eq!(service.oneshot(Request::new(())).await.unwrap().status(), 200);
 /// # }
 /// ```
-pub struct Snapshot<T>(Arc<Record<T>>);
+pub struct Snapshot<T>(pub(super) Arc<Record<T>>);
 
 impl<T> Deref for Snapshot<T> {
     type Target = T;

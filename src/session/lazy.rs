@@ -73,7 +73,7 @@ impl<T: SessionData> LazySession<T> {
             _ => None,
         };
         if let Some(unread) = unread {
-            let base = self.0.shared.load_unread(unread).await?;
+            let base = self.0.shared.load_unread(unread, self.0.client.as_ref()).await?;
             self.0.loaded(base);
         }
         Ok(Session(Arc::clone(&self.0)))

@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use crate::assurance::Assurance;
+use crate::client::Client;
 use crate::clock::Timestamp;
+use crate::context::Context;
 use crate::expiry::Expiry;
 use crate::record::{Meta, Record};
 
@@ -52,12 +55,22 @@ pub struct NewSession<T> {
     idle: Option<Duration>,
     absolute: Option<Duration>,
     persistent: Option<bool>,
+    authenticated: Option<Timestamp>,
+    context: Context,
 }
 
 impl<T> NewSession<T> {
     /// Starts with this data and the layer's limits, belonging to nobody.
-    pub const fn with(data: T) -> Self {
-        Self { data, subject: None, idle: None, absolute: None, persistent: None }
+    pub fn with(data: T) -> Self {
+        Self {
+            data,
+            subject: None,
+            idle: None,
+            absolute: None,
+            persistent: None,
+            authenticated: None,
+            context: Context::default(),
+        }
     }
 
     /// Says whom it belongs to, so that a subject's sessions can be counted, limited, listed and
@@ -88,12 +101,56 @@ impl<T> NewSession<T> {
         self
     }
 
-    pub(crate) fn into_record(self, expiry: &Expiry, now: Timestamp) -> Record<T> {
+    /// Says how surely its holder has just proved who they are, for
+    /// [guards](crate::guard::assurance) that ask.
+    pub const fn assurance(mut self, level: Assurance) -> Self {
+        self.context.assurance = Some(level);
+        self
+    }
+
+    /// Says by which means they did (`amr` of OpenID Connect; values in RFC 8176).
+    ///
+    /// ```
+    /// use sessile::{Assurance, NewSession, Values};
+    /// let two_factors = NewSession::with(Values::new())
+    ///     .subject("user-42")
+    ///     .assurance(Assurance::Aal2)
+    ///     .methods(["pwd", "otp"]);
+    /// # let _: NewSession<Values> = two_factors;
+    /// ```
+    pub fn methods(mut self, methods: impl IntoIterator<Item = impl Into<Box<str>>>) -> Self {
+        self.context.methods = methods.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Says what the identity provider calls this kind of login (`acr` of OpenID Connect).
+    pub fn acr(mut self, class: impl Into<Box<str>>) -> Self {
+        self.context.acr = Some(class.into());
+        self
+    }
+
+    /// Says that they proved who they are at this time (`auth_time` of OpenID Connect), rather
+    /// than just now. A time in the future counts as now.
+    pub fn authenticated_at(mut self, time: SystemTime) -> Self {
+        self.authenticated = Some(time.into());
+        self
+    }
+
+    pub(crate) fn into_record(
+        self,
+        expiry: &Expiry,
+        now: Timestamp,
+        client: Option<&Client>,
+    ) -> Record<T> {
         let absolute = self.absolute.unwrap_or(expiry.absolute);
         let idle = self.idle.unwrap_or(expiry.idle).min(absolute);
         let mut meta = Meta::new(now, idle, absolute);
         meta.persistent = self.persistent.unwrap_or(expiry.persistent);
         meta.subject = self.subject;
+        meta.authenticated = self.authenticated.map_or(now, |time| time.min(now));
+        let mut context = self.context;
+        context.client = client.cloned();
+        meta.context = (context != Context::default()).then(|| Arc::new(context));
         Record::new(meta, self.data)
     }
 }

@@ -5,10 +5,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::HeaderMap;
+
 use super::edits::Edits;
+use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::codec::{TICKET_LEN, Ticket};
-use crate::event::Rejection;
+use crate::event::{EndReason, Rejection};
 use crate::id::Id;
 use crate::plan::{Came, Due};
 use crate::record::{Meta, Record};
@@ -52,6 +55,7 @@ impl Status {
             Self::Rejected(Rejection::Malformed | Rejection::Forged | Rejection::Ambiguous) => {
                 Refusal::InvalidTicket
             }
+            Self::Rejected(Rejection::Void) => Refusal::SessionVoid,
             Self::Rejected(_) | Self::Ended => Refusal::SessionEnded,
             Self::StoreFailed => Refusal::StoreUnavailable,
         }
@@ -61,6 +65,8 @@ impl Status {
 /// One request's session: shared by the handler's handles and the response future.
 pub(crate) struct Inner<T> {
     pub(crate) shared: Arc<Shared<T>>,
+    /// Who asks, if the layer wants to know.
+    pub(crate) client: Option<Arc<Client>>,
     /// [`TOUCHED`], [`EDITED`], [`DUE`] and [`CLOSED`]: a request that did not edit its session, and
     /// whose session wants nothing, is answered without taking the lock.
     marks: AtomicU8,
@@ -78,11 +84,15 @@ const CLOSED: u8 = 4;
 
 impl<T> Inner<T> {
     #[inline(always)] // built in place, in the allocation
-    pub(crate) fn new(shared: Arc<Shared<T>>, base: Base<T>) -> Arc<Self> {
+    pub(crate) fn new(
+        shared: Arc<Shared<T>>,
+        base: Base<T>,
+        client: Option<Arc<Client>>,
+    ) -> Arc<Self> {
         let marks = AtomicU8::new(if base.is_due() { DUE } else { 0 });
         let state =
             State { base, edits: Edits::None, owed: Owed::Nothing, renew: false, given_up: false };
-        Arc::new(Self { shared, marks, state: Mutex::new(state) })
+        Arc::new(Self { shared, client, marks, state: Mutex::new(state) })
     }
 
     /// Puts in what a lazy session turned out to be. Of two that load at once the first decides
@@ -192,8 +202,8 @@ pub(crate) enum Base<T> {
         /// The client may be told to forget it.
         clear: bool,
     },
-    /// An outdated ticket of a live session.
-    Reused { id: Id, via: u8 },
+    /// A live session that must end: its ticket is outdated, or a verifier said so.
+    Condemned { id: Id, via: u8, reason: EndReason },
     /// A live session.
     Live(Live<T>),
 }
@@ -208,6 +218,8 @@ pub(crate) struct Live<T> {
     pub(crate) presented: u32,
     pub(crate) old_key: bool,
     pub(crate) now: Timestamp,
+    /// A verifier wants a fresh login for what is delicate.
+    pub(crate) doubted: bool,
 }
 
 impl<T> Clone for Live<T> {
@@ -222,6 +234,8 @@ pub(crate) struct Unread {
     pub(crate) candidates: Unverified,
     /// Whether the client may be told to forget a dead ticket.
     pub(crate) clearable: bool,
+    /// The request's headers, for verifiers, if there are any.
+    pub(crate) headers: Option<Box<HeaderMap>>,
 }
 
 /// Candidates of the length of a ticket, each with the transport that brought it. One is the rule
@@ -249,7 +263,10 @@ impl<T> State<T> {
             (Edits::Destroy, _) => Status::Ended,
             (Edits::Create(..), _) | (_, Base::Live(_)) => Status::Active,
             (_, Base::Without { status, .. }) => *status,
-            (_, Base::Reused { .. }) => Status::Rejected(Rejection::Reused),
+            (_, Base::Condemned { reason, .. }) => Status::Rejected(match reason {
+                EndReason::Reused => Rejection::Reused,
+                _ => Rejection::Void,
+            }),
             (_, Base::Unread(_)) => Status::NoTicket,
         }
     }
@@ -257,7 +274,7 @@ impl<T> State<T> {
     pub(crate) const fn came(&self) -> Came {
         match &self.base {
             Base::Live(_) => Came::Live,
-            Base::Reused { .. } => Came::Reused,
+            Base::Condemned { .. } => Came::Condemned,
             Base::Without { clear: true, .. } => Came::Dead,
             Base::Without { .. } | Base::Unread(_) => Came::Without,
         }
@@ -283,6 +300,13 @@ impl<T> State<T> {
         Some(meta)
     }
 
+    pub(crate) const fn is_doubted(&self) -> bool {
+        match (&self.edits, &self.base) {
+            (Edits::None | Edits::Change(_), Base::Live(live)) => live.doubted,
+            _ => false,
+        }
+    }
+
     pub(crate) const fn id(&self) -> Option<Id> {
         match (&self.edits, &self.base) {
             (Edits::Create(id, _), _) => Some(*id),
@@ -297,7 +321,7 @@ impl<T> Base<T> {
         match self {
             Self::Live(live) => live.due != Due::NOTHING,
             Self::Without { clear, .. } => *clear,
-            Self::Reused { .. } => true,
+            Self::Condemned { .. } => true,
             Self::Unread(_) => false,
         }
     }

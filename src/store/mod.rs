@@ -37,7 +37,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-mod answer;
 #[cfg(feature = "cached")]
 mod cached;
 mod connect;
@@ -53,7 +52,6 @@ mod redis;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-pub use self::answer::Answer;
 #[cfg(feature = "cached")]
 pub use self::cached::{CacheOptions, CacheStats, Cached};
 pub use self::connect::connect;
@@ -66,22 +64,12 @@ pub use self::postgres::{PostgresOptions, PostgresStore};
 pub use self::redis::{RedisOptions, RedisStore};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::{SqliteOptions, SqliteStore};
+use crate::answer;
+pub use crate::answer::{Answer, StoreAnswer};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::id::Id;
 use crate::record::{Meta, Record};
-
-/// What a call on a store answers.
-///
-/// ```
-/// use sessile::store::StoreAnswer;
-/// use sessile::{StoreError, StoreErrorKind};
-/// fn unreachable<V>() -> StoreAnswer<V> {
-///     StoreAnswer::ready(Err(StoreError::new(StoreErrorKind::Unavailable)))
-/// }
-/// # assert!(unreachable::<()>().now_or_later().unwrap().is_err());
-/// ```
-pub type StoreAnswer<V> = Answer<Result<V, StoreError>>;
 
 /// Keeps records of sessions with data `T`. See the [module docs](self) for the rules.
 ///

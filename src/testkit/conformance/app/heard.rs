@@ -61,7 +61,7 @@ impl From<&Event<'_>> for Word {
             Event::Renewed { id, generation } => Self::Renewed(id, generation),
             Event::Ended { id, reason } => Self::Ended(id, reason),
             Event::TicketReused { id } => Self::Reused(id),
-            Event::Rejected { reason } => Self::Rejected(reason),
+            Event::Rejected { reason, .. } => Self::Rejected(reason),
             Event::StoreFailed { operation, .. } => Self::StoreFailed(operation),
             Event::LimitReached { subject } => Self::LimitReached(subject.to_owned()),
             ref other => Self::Other(format!("{other:?}")),

@@ -5,6 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::error::StoreError;
+
 /// What a store answers: a value that is there at once, or a future that will have it.
 ///
 /// A map in memory answers without a future and so without a box; a database puts its future in
@@ -68,6 +70,18 @@ impl<V> Future for Answer<V> {
         }
     }
 }
+
+/// What a call on a store answers.
+///
+/// ```
+/// use sessile::store::StoreAnswer;
+/// use sessile::{StoreError, StoreErrorKind};
+/// fn unreachable<V>() -> StoreAnswer<V> {
+///     StoreAnswer::ready(Err(StoreError::new(StoreErrorKind::Unavailable)))
+/// }
+/// # assert!(unreachable::<()>().now_or_later().unwrap().is_err());
+/// ```
+pub type StoreAnswer<V> = Answer<Result<V, StoreError>>;
 
 impl<V> fmt::Debug for Answer<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
