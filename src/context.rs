@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::assurance::Assurance;
 use crate::client::Client;
+use crate::clock::Timestamp;
 
 /// How a session began: by which client, and how surely its holder proved who they are. Kept
 /// beside the session's data, as JSON; `None` in [`Meta`](crate::Meta) where nothing is known.
@@ -27,6 +28,8 @@ pub struct Context {
     pub methods: Vec<Box<str>>,
     /// What an identity provider calls this kind of login (`acr` of OpenID Connect).
     pub acr: Option<Box<str>>,
+    /// Numbers of single-use tickets that wait to be used, and until when they may.
+    pub(crate) handshakes: Vec<(u32, Timestamp)>,
 }
 
 impl Context {
@@ -53,6 +56,13 @@ impl Context {
         put("assurance", self.assurance.map(|level| json!(level.as_str())));
         put("methods", (!self.methods.is_empty()).then(|| json!(*self.methods)));
         put("acr", self.acr.as_deref().map(|acr| json!(acr)));
+        put(
+            "handshakes",
+            (!self.handshakes.is_empty()).then(|| {
+                let pair = |(number, until): &(u32, Timestamp)| json!([number, until.as_millis()]);
+                self.handshakes.iter().map(pair).collect()
+            }),
+        );
         Value::Object(fields).to_string()
     }
 
@@ -80,7 +90,16 @@ impl Context {
                 methods.collect::<Option<_>>()?
             }
         };
-        Some(Self { client, assurance, methods, acr: text("acr")?.map(Into::into) })
+        let handshake = |pair: &Value| {
+            let number = u32::try_from(pair.get(0)?.as_u64()?).ok()?;
+            Some((number, Timestamp::from_millis(pair.get(1)?.as_u64()?)))
+        };
+        let handshakes = match fields.get("handshakes") {
+            None => Vec::new(),
+            Some(pairs) => pairs.as_array()?.iter().map(handshake).collect::<Option<_>>()?,
+        };
+        let acr = text("acr")?.map(Into::into);
+        Some(Self { client, assurance, methods, acr, handshakes })
     }
 }
 
@@ -104,6 +123,7 @@ mod tests {
             assurance: Some(Assurance::Aal2),
             methods: vec!["pwd".into(), "otp".into()],
             acr: Some("urn:mace:gold".into()),
+            handshakes: vec![(u32::MAX, Timestamp::from_millis(1)), (0, Timestamp::from_millis(2))],
         };
         for context in [Context::default(), full] {
             assert_eq!(Context::from_json(&context.to_json()).unwrap(), context);
@@ -119,6 +139,7 @@ mod tests {
             r#"{"address":"here"}"#,
             r#"{"methods":"pwd"}"#,
             r#"{"methods":[1]}"#,
+            r#"{"handshakes":[7]}"#,
         ] {
             assert_eq!(Context::from_json(bad), None, "{bad}");
         }

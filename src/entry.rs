@@ -5,19 +5,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Extensions, HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName};
 
-use crate::answer::StoreAnswer;
+use crate::answer::{Answer, StoreAnswer};
 use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::codec::{Opened, Signed, TICKET_LEN, Ticket};
 use crate::error::{Error, StoreError, StoreErrorKind};
 use crate::event::{EndReason, Event, Rejection};
+use crate::head::Head;
 use crate::plan::{Standing, due, standing};
 use crate::record::{Record, SessionData};
 use crate::refusal::Refusal;
 use crate::session::{Base, Live, Status, Unread, Unverified};
-use crate::shared::Shared;
+use crate::shared::{Bound, Shared};
 use crate::transport::Candidates;
 use crate::verdict::Asker;
 use crate::wait::Timed;
@@ -72,9 +73,8 @@ impl<T: SessionData> Loading<T> {
     ) -> Poll<Result<Base<T>, StoreError>> {
         if let Self::Record { answer, presented, now, clearable } = self {
             let loaded = ready!(Pin::new(answer).poll(cx));
-            let client = asker.1.map(|client| &**client);
-            let base = shared.accept(*presented, loaded, *now, client, || *clearable)?;
-            *self = Self::Verdict(shared.judge(base, asker));
+            let judged = shared.admit(*presented, loaded, *now, *clearable, asker);
+            *self = Self::Verdict(judged);
         }
         let Self::Verdict(answer) = self else { return Poll::Pending };
         Pin::new(answer).poll(cx)
@@ -84,70 +84,114 @@ impl<T: SessionData> Loading<T> {
 impl<T: SessionData> Shared<T> {
     /// Who asks, if the layer wants to know.
     #[inline]
-    pub(crate) fn client(
-        &self,
-        headers: &HeaderMap,
-        extensions: &Extensions,
-    ) -> Option<Arc<Client>> {
-        self.hints.as_ref().map(|hints| Arc::new(hints.client(headers, extensions)))
+    pub(crate) fn client(&self, head: Head<'_>) -> Option<Arc<Client>> {
+        self.hints.as_ref().map(|hints| Arc::new(hints.client(head.headers, head.extensions)))
     }
 
     /// The way in: what is known of a request's session without waiting.
     #[inline]
     pub(crate) fn enter(
         self: &Arc<Self>,
-        headers: &HeaderMap,
+        head: Head<'_>,
         client: Option<&Arc<Client>>,
     ) -> Entry<T> {
         let who = client.map(|client| &**client);
         if self.lazy {
-            return Entry::Known(self.unread(headers, who));
+            return Entry::Known(self.unread(head, who));
         }
-        let presented = match self.recognise(headers) {
+        let presented = match self.recognise(head) {
             Seen::Ticket(presented) => presented,
             Seen::Nothing => return Entry::Known(self.without(None, who)),
             Seen::Rejected(reason) => return Entry::Known(self.without(Some(reason), who)),
         };
         let now = self.now();
         match self.store.load(presented.ticket.id, now).now_or_later() {
+            Ok(loaded) if self.is_plain(presented) => self
+                .accept(presented, loaded, now, who, || is_clearable(head.headers))
+                .map_or(Entry::Refused(Refusal::StoreUnavailable), Entry::Known),
             Ok(loaded) => {
-                match self.accept(presented, loaded, now, who, || is_clearable(headers)) {
-                    Ok(base) if self.verifiers.is_empty() => Entry::Known(base),
-                    Ok(base) => self.enter_judged(base, (headers, client)),
-                    Err(_) => Entry::Refused(Refusal::StoreUnavailable),
+                let clearable = is_clearable(head.headers);
+                let answer = self.admit(presented, loaded, now, clearable, (head.headers, client));
+                match answer.now_or_later() {
+                    Ok(Ok(base)) => Entry::Known(base),
+                    Ok(Err(_)) => Entry::Refused(Refusal::StoreUnavailable),
+                    Err(later) => Entry::Later(Loading::Verdict(later)),
                 }
             }
             Err(answer) => Entry::Later(Loading::Record {
                 answer: Timed::new(answer, &*self.clock, self.store_timeout),
                 presented,
                 now,
-                clearable: is_clearable(headers),
+                clearable: is_clearable(head.headers),
             }),
         }
     }
 
-    #[cold] // for the sake of layers without verifiers
-    fn enter_judged(self: &Arc<Self>, base: Base<T>, asker: Asker<'_>) -> Entry<T> {
-        match self.judge(base, asker).now_or_later() {
-            Ok(Ok(base)) => Entry::Known(base),
-            Ok(Err(_)) => Entry::Refused(Refusal::StoreUnavailable),
-            Err(later) => Entry::Later(Loading::Verdict(later)),
+    /// Whether to accept what was loaded is all there is to do: the quiet path.
+    #[inline]
+    fn is_plain(&self, presented: Presented) -> bool {
+        self.verifiers.is_empty() && self.handshakes != Some(presented.via)
+    }
+
+    /// Accepts what was loaded, with all there may be to it: single-use tickets are used up,
+    /// verifiers asked.
+    #[cold] // for the sake of layers that have neither
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        presented: Presented,
+        loaded: Loaded<T>,
+        now: Timestamp,
+        clearable: bool,
+        asker: Asker<'_>,
+    ) -> StoreAnswer<Base<T>> {
+        let (headers, client) = asker;
+        if self.handshakes != Some(presented.via) {
+            let who = client.map(|client| &**client);
+            return match self.accept(presented, loaded, now, who, || clearable) {
+                Ok(base) => self.judge(base, asker),
+                Err(error) => Answer::ready(Err(error)),
+            };
         }
+        let record = match loaded {
+            Ok(Some(record)) if record.meta.is_live(now) => record,
+            Ok(_) => return Answer::ready(Ok(self.spent(Rejection::Gone))),
+            Err(error) => {
+                self.store_failed("load", &error);
+                return Answer::ready(Err(error));
+            }
+        };
+        let (shared, headers, client) = (Arc::clone(self), headers.clone(), client.cloned());
+        let spending = self.spend(record, presented, now);
+        Answer::later(async move {
+            let base = spending.await?;
+            shared.judge(base, (&headers, client.as_ref())).await
+        })
     }
 
     /// Finds the first transport with a ticket that verifies.
-    pub(crate) fn recognise(&self, headers: &HeaderMap) -> Seen {
+    pub(crate) fn recognise(&self, head: Head<'_>) -> Seen {
         let mut rejection = None;
         for (via, bound) in (0..).zip(&self.transports) {
             let mut found = Candidates::new();
-            bound.transport.find(headers, &mut found);
+            self.find(via, bound, head, &mut found);
             match choose(&bound.codec, found.as_slice().iter().copied()) {
                 Seen::Nothing => {}
+                Seen::Rejected(reason) if self.first_present => return Seen::Rejected(reason),
                 Seen::Rejected(reason) => rejection = rejection.or(Some(reason)),
                 Seen::Ticket(presented) => return Seen::Ticket(Presented { via, ..presented }),
             }
         }
         rejection.map_or(Seen::Nothing, Seen::Rejected)
+    }
+
+    /// What one transport finds in a request.
+    #[inline]
+    fn find<'r>(&self, via: u8, bound: &Bound, head: Head<'r>, found: &mut Candidates<'r>) {
+        if self.handshakes == Some(via) {
+            bound.transport.find_in_handshake(head.method, head.uri, head.headers, found);
+        } else {
+            bound.transport.find(head.headers, found);
+        }
     }
 
     /// The state of a request whose headers gave no ticket.
@@ -223,11 +267,11 @@ impl<T: SessionData> Shared<T> {
 
     /// Copies a lazy request's candidates, unverified. What has not even the length of a ticket is
     /// rejected at once.
-    pub(crate) fn unread(&self, headers: &HeaderMap, client: Option<&Client>) -> Base<T> {
+    pub(crate) fn unread(&self, head: Head<'_>, client: Option<&Client>) -> Base<T> {
         let (mut one, mut several, mut rejection) = (None, Vec::new(), None);
         for (via, bound) in (0..).zip(&self.transports) {
             let mut found = Candidates::new();
-            bound.transport.find(headers, &mut found);
+            self.find(via, bound, head, &mut found);
             for value in found.as_slice() {
                 match (<[u8; TICKET_LEN]>::try_from(*value), one) {
                     (Err(_), _) => rejection = Some(Rejection::Malformed),
@@ -240,15 +284,18 @@ impl<T: SessionData> Shared<T> {
                     }
                 }
             }
+            if self.first_present && !found.as_slice().is_empty() {
+                break;
+            }
         }
         let candidates = match one {
             None => return self.without(rejection, client),
             Some(one) if several.is_empty() => Unverified::One(one),
             Some(_) => Unverified::Several(several.into()),
         };
-        let headers_for_verifiers = (!self.verifiers.is_empty()).then(|| Box::new(headers.clone()));
-        let clearable = is_clearable(headers);
-        Base::Unread(Unread { candidates, clearable, headers: headers_for_verifiers })
+        let clearable = is_clearable(head.headers);
+        let headers = (!self.verifiers.is_empty()).then(|| Box::new(head.headers.clone()));
+        Base::Unread(Unread { candidates, clearable, headers })
     }
 
     /// Verifies a lazy request's candidates and loads its session.
@@ -263,15 +310,19 @@ impl<T: SessionData> Shared<T> {
             let values = unread.candidates.as_slice().iter().filter(|(of, _)| *of == via);
             match choose(&bound.codec, values.map(|(_, text)| text.as_slice())) {
                 Seen::Nothing => {}
+                Seen::Rejected(reason) if self.first_present => {
+                    return Ok(self.without(Some(reason), who));
+                }
                 Seen::Rejected(reason) => rejection = rejection.or(Some(reason)),
                 Seen::Ticket(presented) => {
                     let presented = Presented { via, ..presented };
                     let now = self.now();
                     let answer = self.store.load(presented.ticket.id, now);
                     let loaded = Timed::new(answer, &*self.clock, self.store_timeout).await;
-                    let base = self.accept(presented, loaded, now, who, || unread.clearable)?;
-                    let Some(headers) = &unread.headers else { return Ok(base) };
-                    return Ok(self.judge(base, (headers, client)).await?);
+                    let headers = unread.headers.unwrap_or_default();
+                    let asker = (&*headers, client);
+                    let base = self.admit(presented, loaded, now, unread.clearable, asker);
+                    return Ok(base.await?);
                 }
             }
         }

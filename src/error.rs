@@ -52,6 +52,8 @@ pub enum ErrorKind {
     Store,
     /// The operating system gave no random bytes.
     Random,
+    /// The layer has no transport for what was asked.
+    NoTransport,
 }
 
 impl Error {
@@ -85,6 +87,10 @@ impl fmt::Display for Error {
             ErrorKind::Unknown => "a commit was dropped before the session store had answered",
             ErrorKind::Store => "the session store failed",
             ErrorKind::Random => "the operating system gave no random bytes",
+            ErrorKind::NoTransport => {
+                "the layer takes no handshake tickets: add \
+                 `.or_transport(Query::named(\"ticket\"))` to it"
+            }
         })
     }
 }

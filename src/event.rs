@@ -182,6 +182,8 @@ pub enum Rejection {
     Reused,
     /// Its session is stored in a form that does not decode as the layer's type.
     Undecodable,
+    /// It was good for one handshake and has been used, or came too late.
+    Spent,
     /// It is valid, but a [verifier](crate::verify::Verifier) does not accept its session.
     Void,
 }

@@ -71,6 +71,8 @@ impl<T: SessionData> SessionLayer<T> {
             store: Arc::new(store),
             transports: Vec::new(),
             reads: Vec::new(),
+            handshakes: None,
+            first_present: false,
             expiry: Expiry::default(),
             limit: None,
             clock: Arc::new(SystemClock),
@@ -120,10 +122,17 @@ impl<T: SessionData> SessionLayer<T> {
     /// # Errors
     /// If the transport is misconfigured.
     pub fn try_transport(mut self, transport: impl Transport) -> Result<Self, ConfigError> {
+        if transport.is_single_use() {
+            return Err(ConfigError::new(
+                "a transport of handshakes gives nobody a session: name another with \
+                 `SessionLayer::transport`, and this one with `or_transport`",
+            ));
+        }
         let bound = self.bind(transport)?;
         let shared = self.shared();
         shared.reads = vec![bound.transport.reads()];
         shared.transports = vec![bound];
+        shared.handshakes = None;
         Ok(self)
     }
 
@@ -170,12 +179,53 @@ impl<T: SessionData> SessionLayer<T> {
             return Err(ConfigError::new("a layer takes at most eight transports: drop one"));
         }
         let shared = self.shared();
+        if bound.transport.is_single_use() {
+            if shared.handshakes.is_some() {
+                return Err(ConfigError::new(
+                    "a layer has one transport of handshakes: drop the second `Query`",
+                ));
+            }
+            shared.handshakes = u8::try_from(shared.transports.len()).ok();
+            shared.transports.push(bound);
+            return Ok(self);
+        }
         let reads = bound.transport.reads();
         if !shared.reads.contains(&reads) {
             shared.reads.push(reads);
         }
         shared.transports.push(bound);
         Ok(self)
+    }
+
+    /// Lets the first transport that brings anything decide, valid or not, as FastAuth's token
+    /// locations do. Without it, the first that brings a *valid* ticket decides.
+    ///
+    /// ```
+    /// # use http::{Request, Response, header::SET_COOKIE};
+    /// # use sessile::{Key, Session, SessionLayer, Values, store::MemoryStore};
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// use sessile::transport::{Bearer, Cookie};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+    ///     .transport(Bearer::new())
+    ///     .or_transport(Cookie::host("sid"))
+    ///     .first_present_decides();
+    /// # let pages = sessions.layer(service_fn(|request: Request<()>| async move {
+    /// #     let session = Session::<Values>::of(&request).unwrap();
+    /// #     let status = format!("{:?}", session.status());
+    /// #     if request.uri() == "/log_in" { session.create(Values::new()).unwrap(); }
+    /// #     Ok::<_, ()>(Response::new(status))
+    /// # }));
+    /// # let garbled = Request::get("/log_in").header("cookie", "__Host-sid=garbled").body(()).unwrap();
+    /// # let answer = pages.clone().oneshot(garbled).await.unwrap();
+    /// # assert_eq!(answer.body(), "Rejected(Malformed)");
+    /// # assert!(answer.headers().contains_key("authorization"));
+    /// // a request with a garbled bearer token is one without a session, whatever its cookie says
+    /// # }
+    /// ```
+    pub fn first_present_decides(mut self) -> Self {
+        self.shared().first_present = true;
+        self
     }
 
     /// Sets how long sessions live and how often tickets are renewed.

@@ -10,6 +10,7 @@ use tower_service::Service;
 
 use crate::entry::Entry;
 use crate::future::{ResponseFuture, mount};
+use crate::head::Head;
 use crate::record::SessionData;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
@@ -62,8 +63,9 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let shared = &*self.shared;
-        let client = shared.client(request.headers(), request.extensions());
-        match shared.enter(request.headers(), client.as_ref()) {
+        let head = Head::of(&request);
+        let client = shared.client(head);
+        match shared.enter(head, client.as_ref()) {
             Entry::Known(base) => match mount(shared, &mut request, base, client) {
                 // Moved once: a request is large.
                 Some(session) => ResponseFuture::serve(self.inner.call(request), session),

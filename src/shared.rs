@@ -25,6 +25,10 @@ pub(crate) struct Shared<T> {
     pub(crate) store: Arc<dyn Store<T>>,
     pub(crate) transports: Vec<Bound>,
     pub(crate) reads: Vec<HeaderName>,
+    /// Which transport takes single-use tickets.
+    pub(crate) handshakes: Option<u8>,
+    /// The first transport with anything in it decides, valid or not.
+    pub(crate) first_present: bool,
     pub(crate) expiry: Expiry,
     pub(crate) limit: Option<Limit>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -82,6 +86,8 @@ impl<T> Clone for Shared<T> {
             store: Arc::clone(&self.store),
             transports: self.transports.clone(),
             reads: self.reads.clone(),
+            handshakes: self.handshakes,
+            first_present: self.first_present,
             expiry: self.expiry,
             limit: self.limit,
             clock: Arc::clone(&self.clock),

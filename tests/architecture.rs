@@ -42,13 +42,13 @@ impl fmt::Display for Room {
 #[rustfmt::skip]
 const ROOMS: &[(Room, &[&str])] = &[
     (Room::Foundation, &[
-        "answer", "assurance", "client", "clock", "context", "error", "event", "expiry", "id", "key", "log",
+        "answer", "assurance", "client", "clock", "context", "error", "event", "expiry", "head", "id", "key", "log",
         "record", "routes", "same", "signal", "stripes", "values",
     ]),
     (Room::Contract, &["codec", "store", "transport", "verify"]),
     (Room::Core, &[
         "commit", "endings", "entry", "finish", "future", "hints", "layer", "plan", "refusal", "registry",
-        "response", "service", "session", "shared", "sweeper", "verdict", "wait",
+        "response", "service", "session", "shared", "spend", "sweeper", "verdict", "wait",
     ]),
     (Room::Adapter, &[
         "accounts", "csrf", "dbsc", "extract", "grpc", "guard", "guide", "openapi", "testkit",

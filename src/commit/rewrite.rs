@@ -192,7 +192,8 @@ pub(super) fn settle<T: SessionData>(live: &Live<T>, edits: &mut Edits<T>) {
     if changes.draft.meta.version != live.record.meta.version {
         changes.replay(&live.record);
     }
-    if same(&live.record.data, &changes.draft.data) {
+    let (before, after) = (&live.record, &changes.draft);
+    if before.meta.context == after.meta.context && same(&before.data, &after.data) {
         *edits = Edits::None;
     }
 }

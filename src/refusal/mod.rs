@@ -184,7 +184,7 @@ impl Error {
             ErrorKind::Conflict => Refusal::Conflict,
             ErrorKind::Limit => Refusal::LimitReached,
             ErrorKind::Store | ErrorKind::Unknown => Refusal::StoreUnavailable,
-            ErrorKind::Closed | ErrorKind::Random => Refusal::Internal,
+            ErrorKind::Closed | ErrorKind::Random | ErrorKind::NoTransport => Refusal::Internal,
         }
     }
 }

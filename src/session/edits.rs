@@ -19,10 +19,10 @@ pub(crate) enum Edits<T> {
     Destroy,
 }
 
-/// One change of the data, repeatable.
-pub(crate) type Change<T> = Box<dyn FnMut(&mut T) + Send>;
+/// One change of the record, repeatable.
+pub(crate) type Change<T> = Box<dyn FnMut(&mut Record<T>) + Send>;
 
-/// Changes of the data, in their order.
+/// Changes of the record, in their order.
 pub(crate) struct Changes<T> {
     /// The record as it looks with all of them made.
     pub(crate) draft: Arc<Record<T>>,
@@ -67,9 +67,9 @@ impl<T: Clone> Changes<T> {
     /// Makes every change again, in order, on newer data.
     pub(crate) fn replay(&mut self, on: &Record<T>) {
         let mut after = on.clone();
-        (self.first)(&mut after.data);
+        (self.first)(&mut after);
         for change in &mut self.others {
-            change(&mut after.data);
+            change(&mut after);
         }
         self.draft = Arc::new(after);
     }

@@ -14,6 +14,7 @@ use super::Mounted;
 use super::edits::Edits;
 use super::new::NewSession;
 use super::state::{Base, Inner, State, Status};
+use crate::codec::Ticket;
 use crate::commit::Commit;
 use crate::endings::ended;
 use crate::error::{Error, ErrorKind};
@@ -21,6 +22,7 @@ use crate::id::Id;
 use crate::log;
 use crate::plan::Outcome;
 use crate::record::{Meta, Record, SessionData};
+use crate::spend::issue;
 
 /// A request's session with data `T`, put into the request's extensions by
 /// [`SessionLayer<T>`](crate::SessionLayer).
@@ -192,15 +194,22 @@ impl<T: SessionData> Session<T> {
         &self,
         mut change: impl FnMut(&mut T) -> R + Send + 'static,
     ) -> Result<R, Error> {
+        self.edit(move |record| change(&mut record.data))
+    }
+
+    fn edit<R>(
+        &self,
+        mut change: impl FnMut(&mut Record<T>) -> R + Send + 'static,
+    ) -> Result<R, Error> {
         // User code runs outside the lock, so another task may edit the handle meanwhile.
         for _ in 0..REENTRIES {
             let before = self.open()?.current().map(Arc::clone);
             let before = before.ok_or(Error::new(ErrorKind::NoSession))?;
             let mut after = Record::clone(&before);
-            let answer = change(&mut after.data);
+            let answer = change(&mut after);
             let mut state = self.open()?;
             if state.current().is_some_and(|now| Arc::ptr_eq(now, &before)) {
-                let again = Box::new(move |data: &mut T| drop(change(data)));
+                let again = Box::new(move |record: &mut Record<T>| drop(change(record)));
                 let stale = state.edits.note(Arc::new(after), again);
                 drop(state);
                 drop(stale);
@@ -271,6 +280,26 @@ impl<T: SessionData> Session<T> {
         state.renew = true;
         drop(state);
         Ok(())
+    }
+
+    /// Issues a single-use ticket for a WebSocket or an event stream, to be put into its address
+    /// by a page of this session: see [`Query`](crate::transport::Query). It is good once, for 30
+    /// seconds, from the moment this response is on its way (or a [`commit`](Self::commit) is
+    /// done). Of a session's unused ones the last eight are good.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoTransport`] if the layer has no [`Query`](crate::transport::Query);
+    /// [`ErrorKind::NoSession`] if there is no session; [`ErrorKind::Closed`] after the response
+    /// head has left; [`ErrorKind::Random`] if the operating system gives no random bytes.
+    pub fn handshake(&self) -> Result<String, Error> {
+        let shared = &self.0.shared;
+        let bound = shared.handshakes.and_then(|via| shared.transports.get(usize::from(via)));
+        let bound = bound.ok_or(Error::new(ErrorKind::NoTransport))?;
+        let id = self.id().ok_or(Error::new(ErrorKind::NoSession))?;
+        let number = getrandom::u32().map_err(|_| Error::new(ErrorKind::Random))?;
+        let clock = Arc::clone(&shared.clock);
+        self.edit(move |record| issue(record, number, clock.now().into()))?;
+        Ok(bound.codec.seal(&Ticket { id, generation: number }).as_str().to_owned())
     }
 
     /// Ends the session and clears the client's ticket: log out. Fine if there is none.

@@ -17,16 +17,18 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 mod bearer;
 mod cookie;
 mod field;
 mod header;
+mod query;
 
 pub use self::bearer::Bearer;
 pub use self::cookie::{Cookie, SameSite};
 pub use self::header::Header;
+pub use self::query::Query;
 use crate::error::ConfigError;
 
 /// Where a ticket is found in a request and put on a response.
@@ -38,7 +40,7 @@ use crate::error::ConfigError;
 ///
 /// ```
 /// use std::time::Duration;
-/// use http::{HeaderMap, HeaderName, HeaderValue};
+/// use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 /// use sessile::transport::{Candidates, TooLong, Transport};
 ///
 /// #[derive(Debug)]
@@ -94,6 +96,24 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// Collects what could be a ticket. Empty values are no candidates. What it pushes is
     /// unverified and may be anything.
     fn find<'r>(&self, headers: &'r HeaderMap, found: &mut Candidates<'r>);
+
+    /// Collects single-use tickets from a request's target, for transports that are
+    /// [single-use](Self::is_single_use); the others are not asked.
+    fn find_in_handshake<'r>(
+        &self,
+        method: &Method,
+        uri: &'r Uri,
+        headers: &HeaderMap,
+        found: &mut Candidates<'r>,
+    ) {
+        let _ = (method, uri, headers, found);
+    }
+
+    /// Whether its tickets are those of [`Session::handshake`](crate::Session::handshake), good
+    /// for one request, rather than the session's own.
+    fn is_single_use(&self) -> bool {
+        false
+    }
 
     /// Puts a ticket (ASCII letters, digits, `-` and `_`) on the response. `max_age` is how long
     /// the client should keep it; `None` means until the client is closed.
