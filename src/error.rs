@@ -52,6 +52,9 @@ pub enum ErrorKind {
     Store,
     /// The operating system gave no random bytes.
     Random,
+    /// The data is larger than the layer's
+    /// [`max_size`](crate::SessionLayer::max_size) allows.
+    TooLarge,
     /// The layer has no transport for what was asked.
     NoTransport,
 }
@@ -87,6 +90,7 @@ impl fmt::Display for Error {
             ErrorKind::Unknown => "a commit was dropped before the session store had answered",
             ErrorKind::Store => "the session store failed",
             ErrorKind::Random => "the operating system gave no random bytes",
+            ErrorKind::TooLarge => "the session's data is larger than the layer allows",
             ErrorKind::NoTransport => {
                 "the layer takes no handshake tickets: add \
                  `.or_transport(Query::named(\"ticket\"))` to it"

@@ -7,6 +7,7 @@ use crate::refusal::Refusal;
 use crate::response::{Privacy, guard_caches};
 use crate::session::Owed;
 use crate::shared::Shared;
+use crate::site_data::CLEAR_SITE_DATA;
 
 /// Puts on the response what the commit decided.
 pub(crate) fn finish<T>(
@@ -28,7 +29,10 @@ pub(crate) fn finish<T>(
             }
             Privacy::NoStore
         }
-        Owed::Removal { via } => {
+        Owed::Removal { via, logged_out } => {
+            if let Some(what) = shared.clear_site_data.as_ref().filter(|_| logged_out) {
+                headers.insert(&CLEAR_SITE_DATA, what.clone());
+            }
             if let Some(bound) = shared.transports.get(usize::from(via)) {
                 bound.transport.clear(headers);
             }

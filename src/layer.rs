@@ -19,6 +19,7 @@ use crate::refusal::{Bodies, Refusals};
 use crate::registry::Sessions;
 use crate::service::SessionService;
 use crate::shared::{Bound, Shared};
+use crate::site_data::{SiteData, line};
 use crate::store::{Limit, Store};
 use crate::sweeper::Sweeper;
 use crate::transport::{Cookie, Transport};
@@ -87,6 +88,8 @@ impl<T: SessionData> SessionLayer<T> {
             bodies: Bodies::default(),
             verifiers: Vec::new(),
             hints: None,
+            clear_site_data: None,
+            max_size: None,
         };
         Self { keys: keys.into(), shared: Arc::new(shared) }.transport(Cookie::host("sid"))
     }
@@ -612,6 +615,49 @@ impl<T: SessionData> SessionLayer<T> {
     /// ```
     pub fn verifier(mut self, verifier: impl Verifier<T>) -> Self {
         self.shared().verifiers.push(Arc::new(verifier));
+        self
+    }
+
+    /// Tells browsers to forget this at each log-out ([`Session::destroy`](crate::Session::destroy)),
+    /// as well as the ticket.
+    ///
+    /// ```
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// use sessile::SiteData;
+    /// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+    ///     .clear_site_data([SiteData::Cache, SiteData::Storage]);
+    /// ```
+    pub fn clear_site_data(mut self, what: impl IntoIterator<Item = SiteData>) -> Self {
+        self.shared().clear_site_data = line(what);
+        self
+    }
+
+    /// Refuses data of more than so many bytes, counted as JSON, with
+    /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge): for applications that keep in a session
+    /// what visitors write. Unlimited by default, but for what the store takes; counting costs a
+    /// serialisation per edit.
+    ///
+    /// ```
+    /// # use http::{Request, Response};
+    /// # use sessile::{Error, Key, Session, SessionLayer, Values, store::MemoryStore};
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// use sessile::ErrorKind;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate()).max_size(4096);
+    /// # let service = sessions.layer(service_fn(|request: Request<()>| async move {
+    /// #     let session = Session::<Values>::of(&request).unwrap();
+    /// session.create(Values::new())?;
+    /// let novel = "It was a dark and stormy night. ".repeat(1000);
+    /// let refused = session.update(move |values| values.insert("text", &novel).map(drop));
+    /// assert_eq!(refused.unwrap_err().kind(), ErrorKind::TooLarge);
+    /// assert!(session.get().unwrap().is_empty(), "nothing was changed");
+    /// #     Ok::<_, Error>(Response::new(String::new()))
+    /// # }));
+    /// # assert_eq!(service.oneshot(Request::new(())).await.unwrap().status(), 200);
+    /// # }
+    /// ```
+    pub fn max_size(mut self, bytes: usize) -> Self {
+        self.shared().max_size = Some(bytes);
         self
     }
 

@@ -38,6 +38,8 @@ mod service;
 mod session;
 mod shared;
 mod signal;
+mod site_data;
+mod size;
 mod spend;
 pub mod store;
 mod stripes;
@@ -74,6 +76,7 @@ pub use crate::refusal::{Denied, Refusal, Refusals, ReturnTo};
 pub use crate::registry::{Listed, Sessions};
 pub use crate::service::SessionService;
 pub use crate::session::{Active, LazySession, NewSession, Session, Snapshot, Status};
+pub use crate::site_data::SiteData;
 pub use crate::sweeper::{Sweeper, SweeperHandle};
 pub use crate::values::{ValueError, Values};
 

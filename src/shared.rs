@@ -43,6 +43,9 @@ pub(crate) struct Shared<T> {
     pub(crate) bodies: Bodies,
     pub(crate) verifiers: Vec<Arc<dyn Verifier<T>>>,
     pub(crate) hints: Option<ClientHints>,
+    pub(crate) clear_site_data: Option<HeaderValue>,
+    /// How large a session's data may be, in bytes of JSON.
+    pub(crate) max_size: Option<usize>,
 }
 
 /// A transport and the codec keyed for it.
@@ -102,6 +105,8 @@ impl<T> Clone for Shared<T> {
             bodies: self.bodies.clone(),
             verifiers: self.verifiers.clone(),
             hints: self.hints.clone(),
+            clear_site_data: self.clear_site_data.clone(),
+            max_size: self.max_size,
         }
     }
 }
@@ -120,6 +125,8 @@ impl<T> fmt::Debug for Shared<T> {
             .field("lazy", &self.lazy)
             .field("refusals", &self.refusals)
             .field("verifiers", &self.verifiers.len())
+            .field("clear_site_data", &self.clear_site_data)
+            .field("max_size", &self.max_size)
             .field("client_hints", &self.hints.is_some())
             .finish_non_exhaustive()
     }

@@ -43,7 +43,7 @@ impl fmt::Display for Room {
 const ROOMS: &[(Room, &[&str])] = &[
     (Room::Foundation, &[
         "answer", "assurance", "client", "clock", "context", "error", "event", "expiry", "head", "id", "key", "log",
-        "record", "routes", "same", "signal", "stripes", "values",
+        "record", "routes", "same", "signal", "site_data", "size", "stripes", "values",
     ]),
     (Room::Contract, &["codec", "store", "transport", "verify"]),
     (Room::Core, &[

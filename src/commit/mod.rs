@@ -221,7 +221,9 @@ impl<T: SessionData> Commit<T> {
                     let Death { id, reason, .. } = *death;
                     self.session.shared.ended(id, reason);
                 }
-                self.stand_on(Base::without(Status::Ended), Owed::Removal { via: death.via });
+                let logged_out = death.reason == EndReason::Destroyed;
+                let owed = Owed::Removal { via: death.via, logged_out };
+                self.stand_on(Base::without(Status::Ended), owed);
                 Ok(())
             }
             Err(error) => self.failed("delete", error, true),
@@ -253,7 +255,7 @@ impl<T: SessionData> Commit<T> {
         let mut state = self.session.state();
         if let Base::Without { via: Some(via), clear, .. } = &mut state.base {
             *clear = false;
-            state.owed = Owed::Removal { via: *via };
+            state.owed = Owed::Removal { via: *via, logged_out: false };
         }
     }
 

@@ -51,6 +51,8 @@ pub enum Refusal {
     CsrfToken,
     /// The subject has as many sessions as it may.
     LimitReached,
+    /// What was to be kept in the session is too large.
+    TooLarge,
     /// Other writers kept winning; trying again may help.
     Conflict,
     /// The store failed or was too slow.
@@ -64,7 +66,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    const ALL: usize = 14;
+    const ALL: usize = 15;
 
     /// A name that does not change, for programs: `kind` in problem+json.
     ///
@@ -83,6 +85,7 @@ impl Refusal {
             Self::CrossSite => "cross_site",
             Self::CsrfToken => "csrf_token",
             Self::LimitReached => "limit_reached",
+            Self::TooLarge => "too_large",
             Self::Conflict => "conflict",
             Self::StoreUnavailable => "store_unavailable",
             Self::Internal => "internal",
@@ -102,6 +105,7 @@ impl Refusal {
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross-site request refused"),
             Self::CsrfToken => (StatusCode::FORBIDDEN, "missing or wrong CSRF token"),
             Self::LimitReached => (StatusCode::FORBIDDEN, "too many sessions"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too much for one session"),
             Self::Conflict => (StatusCode::SERVICE_UNAVAILABLE, "the session is busy, try again"),
             Self::StoreUnavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "sessions are unavailable, try again")
@@ -137,6 +141,7 @@ impl Refusal {
             Self::Internal => 11,
             Self::MissingLayer => 12,
             Self::DuplicateLayer => 13,
+            Self::TooLarge => 14,
         }
     }
 
@@ -149,7 +154,7 @@ impl Refusal {
             | Self::SessionVoid
             | Self::StepUp => 16, // UNAUTHENTICATED
             Self::Forbidden | Self::CrossSite | Self::CsrfToken => 7, // PERMISSION_DENIED
-            Self::LimitReached => 8,                                  // RESOURCE_EXHAUSTED
+            Self::LimitReached | Self::TooLarge => 8,                 // RESOURCE_EXHAUSTED
             Self::Conflict => 10,                                     // ABORTED
             Self::StoreUnavailable => 14,                             // UNAVAILABLE
             Self::Internal | Self::MissingLayer | Self::DuplicateLayer => 13, // INTERNAL
@@ -183,6 +188,7 @@ impl Error {
             ErrorKind::Gone => Refusal::SessionEnded,
             ErrorKind::Conflict => Refusal::Conflict,
             ErrorKind::Limit => Refusal::LimitReached,
+            ErrorKind::TooLarge => Refusal::TooLarge,
             ErrorKind::Store | ErrorKind::Unknown => Refusal::StoreUnavailable,
             ErrorKind::Closed | ErrorKind::Random | ErrorKind::NoTransport => Refusal::Internal,
         }

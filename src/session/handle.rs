@@ -22,6 +22,7 @@ use crate::id::Id;
 use crate::log;
 use crate::plan::Outcome;
 use crate::record::{Meta, Record, SessionData};
+use crate::size::fits;
 use crate::spend::issue;
 
 /// A request's session with data `T`, put into the request's extensions by
@@ -155,6 +156,7 @@ impl<T: SessionData> Session<T> {
             shared.now(),
             self.0.client.as_deref(),
         ));
+        self.check_size(&record)?;
         let replaced = std::mem::replace(&mut self.open()?.edits, Edits::Create(id, record));
         drop(replaced); // user data is dropped outside the lock
         Ok(id)
@@ -207,6 +209,7 @@ impl<T: SessionData> Session<T> {
             let before = before.ok_or(Error::new(ErrorKind::NoSession))?;
             let mut after = Record::clone(&before);
             let answer = change(&mut after);
+            self.check_size(&after)?;
             let mut state = self.open()?;
             if state.current().is_some_and(|now| Arc::ptr_eq(now, &before)) {
                 let again = Box::new(move |record: &mut Record<T>| drop(change(record)));
@@ -402,6 +405,13 @@ impl<T: SessionData> Session<T> {
             if let Some(id) = id {
                 ended(shared, id).await;
             }
+        }
+    }
+
+    fn check_size(&self, record: &Record<T>) -> Result<(), Error> {
+        match self.0.shared.max_size {
+            Some(limit) if !fits(&record.data, limit) => Err(Error::new(ErrorKind::TooLarge)),
+            _ => Ok(()),
         }
     }
 

@@ -176,6 +176,8 @@ pub(crate) enum Owed {
     /// That the ticket which this transport brought is to be forgotten.
     Removal {
         via: u8,
+        /// The holder logged out, in this request.
+        logged_out: bool,
     },
 }
 

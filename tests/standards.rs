@@ -1,0 +1,288 @@
+//! What standards ask and what went wrong elsewhere, where no other file has it: each test is
+//! named after its entry in `tests/requirements.tsv`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::clone_on_ref_ptr,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use http::header::{COOKIE, SET_COOKIE};
+use sessile::store::{MemoryStore, Store};
+use sessile::transport::{Bearer, Cookie};
+use sessile::{ErrorKind, Expiry, Id, NewSession, SiteData};
+use support::{App, Member, Visitor, count_visit, handler, ignore, log_out, look, ok};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn log_in_as(subject: &'static str) -> support::Handler {
+    handler(move |session| async move {
+        session.create(NewSession::with(Member::named(subject)).subject(subject)).unwrap();
+        ok()
+    })
+}
+
+#[tokio::test]
+async fn r05_c13_a_planted_ticket_never_becomes_the_victims() {
+    let app = App::new(MemoryStore::new());
+    let attacker = app.log_in("attacker").await;
+    let mut victim = Visitor::new(&app);
+    // The attacker gets their own cookie into the victim's browser, and the victim logs in.
+    let planted = [("cookie", attacker.cookie().unwrap())];
+    let answer = app.send(&planted, &log_in_as("victim")).await;
+    victim.keep(&answer);
+    assert_eq!(victim.member().await.unwrap().name, "victim");
+    assert_ne!(victim.ticket(), attacker.ticket());
+    assert_eq!(attacker.clone().member().await, None, "what was planted is dead");
+}
+
+#[tokio::test]
+async fn r06_a_client_says_nothing_that_counts_but_its_ticket() {
+    let app = App::new(MemoryStore::new());
+    for claim in [
+        ("cookie", "__Host-sid=admin; logged_in=true"),
+        ("x-session", "1"),
+        ("x-authenticated-user", "admin"),
+        ("authorization", "Bearer admin"),
+    ] {
+        let seen = Arc::new(std::sync::Mutex::new(None));
+        let slot = Arc::clone(&seen);
+        app.send(
+            &[claim],
+            &handler(move |session| {
+                *slot.lock().unwrap() = Some(session.get().is_some());
+                async { ok() }
+            }),
+        )
+        .await;
+        assert_eq!(*seen.lock().unwrap(), Some(false), "{}", claim.0);
+    }
+}
+
+#[tokio::test]
+async fn r11_c08_a_cookie_that_the_client_keeps_longer_opens_nothing() {
+    let app = App::with(MemoryStore::new(), |layer| {
+        layer
+            .transport(Cookie::host("sid").max_age(400 * 24 * 60 * MINUTE))
+            .expiry(Expiry::idle(30 * MINUTE).absolute(60 * MINUTE))
+    });
+    let mut alice = app.log_in("alice").await;
+    let mut last = None;
+    for _ in 0..5 {
+        app.clock.advance(10 * MINUTE);
+        let seen = Arc::new(std::sync::Mutex::new(None));
+        let slot = Arc::clone(&seen);
+        alice
+            .visit(&handler(move |session| {
+                *slot.lock().unwrap() = session.meta();
+                async { ok() }
+            }))
+            .await;
+        let meta = seen.lock().unwrap().take().expect("alive");
+        assert!(meta.deadline() <= meta.absolute);
+        assert!(last.is_none_or(|last| last == meta.absolute), "the absolute deadline stays");
+        last = Some(meta.absolute);
+    }
+    app.clock.advance(10 * MINUTE);
+    assert_eq!(alice.member().await, None, "an hour is an hour, whatever Max-Age says");
+}
+
+#[tokio::test]
+async fn r29_c09_c10_a_captured_ticket_is_dead_after_logout() {
+    for header in ["cookie", "authorization"] {
+        let app = App::with(MemoryStore::new(), |layer| match header {
+            "cookie" => layer,
+            _ => layer.transport(Bearer::new()),
+        });
+        let answer = app.send(&[], &log_in_as("ann")).await;
+        let captured = match header {
+            "cookie" => {
+                let line = answer.headers()[SET_COOKIE].to_str().unwrap();
+                line.split(';').next().unwrap().to_owned()
+            }
+            _ => answer.headers()["authorization"].to_str().unwrap().to_owned(),
+        };
+        let ticket = [(header, captured.as_str())];
+        app.send(&ticket, &log_out()).await;
+        app.heard.clear();
+        app.send(&ticket, &look()).await;
+        assert_eq!(app.heard.count("Gone"), 1, "{header}");
+    }
+}
+
+#[tokio::test]
+async fn r33_one_call_ends_the_sessions_of_a_user_or_of_everybody() {
+    let app = App::new(MemoryStore::new());
+    let mut all = Vec::new();
+    for subject in ["ann", "ann", "ben"] {
+        let mut visitor = Visitor::new(&app);
+        visitor.visit(&log_in_as(subject)).await;
+        all.push(visitor);
+    }
+    let sessions = app.layer.sessions();
+    assert_eq!(sessions.revoke_all("ann").await.unwrap(), 2);
+    assert_eq!(all[0].member().await, None);
+    assert!(all[2].member().await.is_some());
+    assert_eq!(sessions.revoke_where(|_| true).await.unwrap(), 1);
+    assert_eq!(all[2].member().await, None);
+}
+
+#[tokio::test]
+async fn r37_a_logout_can_clear_the_browser() {
+    let app = App::with(MemoryStore::new(), |layer| {
+        layer.clear_site_data([SiteData::Cache, SiteData::Cookies, SiteData::Storage])
+    });
+    let mut alice = app.log_in("alice").await;
+    assert!(!alice.visit(&look()).await.headers().contains_key("clear-site-data"));
+    let gone = alice.clone();
+    let answer = alice.visit(&log_out()).await;
+    assert_eq!(answer.headers()["clear-site-data"], r#""cache", "cookies", "storage""#);
+    let answer = gone.clone().visit(&ignore()).await;
+    assert!(!answer.headers().contains_key("clear-site-data"), "that was not their log-out");
+    let plain = App::new(MemoryStore::new());
+    let answer = plain.log_in("alice").await.visit(&log_out()).await;
+    assert!(!answer.headers().contains_key("clear-site-data"));
+}
+
+#[tokio::test]
+async fn r53_each_step_of_a_session_is_one_event() {
+    let app =
+        App::with(MemoryStore::new(), |layer| layer.limit(sessile::store::Limit::evict_oldest(1)));
+    let mut ann = Visitor::new(&app);
+    ann.visit(&log_in_as("ann")).await; // created
+    app.clock.advance(16 * MINUTE);
+    let mut thief = ann.clone();
+    ann.visit(&look()).await; // renewed
+    ann.visit(&look()).await; // the new ticket arrives
+    app.clock.advance(MINUTE);
+    thief.visit(&look()).await; // reused: ended
+    ann.visit(&look()).await; // gone
+    ann.visit(&log_in_as("ann")).await; // created
+    let mut other = Visitor::new(&app);
+    other.visit(&log_in_as("ann")).await; // created, the first evicted
+    other.visit(&log_out()).await; // destroyed
+    for (event, times) in [
+        ("Created", 3),
+        ("Renewed", 1),
+        ("TicketReused", 1),
+        ("reason: Evicted", 1),
+        ("reason: Destroyed", 1),
+        ("Ended", 3),
+        ("Rejected { reason: Gone", 1),
+    ] {
+        assert_eq!(app.heard.count(event), times, "{event}: {:#?}", app.heard.all());
+    }
+}
+
+#[tokio::test]
+async fn c03_what_a_store_holds_opens_nothing() {
+    let store = Arc::new(MemoryStore::new());
+    let app = App::new(Arc::clone(&store));
+    let alice = app.log_in("alice").await;
+    let scan = Store::<Member>::all(&*store).expect("the memory store can be walked");
+    let found = scan.scan(None, 10, app.clock.timestamp()).await.unwrap();
+    let id: Id = found.sessions[0].0;
+    assert!(!alice.ticket().unwrap().contains(&id.to_string()));
+    for guess in [id.to_string(), id.as_uuid().simple().to_string()] {
+        let cookie = format!("__Host-sid={guess}");
+        app.heard.clear();
+        app.send(&[("cookie", cookie.as_str())], &look()).await;
+        assert_eq!(app.heard.count("Rejected { reason: Malformed"), 1, "{guess}");
+    }
+}
+
+#[tokio::test]
+async fn c14_an_emptied_login_is_saved() {
+    let store = Arc::new(MemoryStore::new());
+    let (here, there) = (App::new(Arc::clone(&store)), App::new(store));
+    let mut alice = here.log_in("alice").await;
+    alice
+        .visit(&handler(|session| async move {
+            session.update(|member| member.name.clear()).unwrap();
+            ok()
+        }))
+        .await;
+    assert_eq!(alice.at(&there).member().await, Some(Member::default()));
+}
+
+#[tokio::test]
+async fn c17_strangers_and_their_logouts_leave_no_record() {
+    let store = Arc::new(MemoryStore::<Member>::new());
+    let app = App::new(Arc::clone(&store));
+    for _ in 0..1_000 {
+        let ticket = foreign_ticket();
+        for handle in [look(), log_out(), count_visit()] {
+            let answer = app.send(&[("cookie", ticket.as_str())], &handle).await;
+            assert!(!answer.headers().contains_key(SET_COOKIE));
+        }
+        let answer = app.send(&[], &log_out()).await;
+        assert!(!answer.headers().contains_key(SET_COOKIE));
+    }
+    assert_eq!(store.len(), 0);
+}
+
+/// A ticket of somebody else's making.
+fn foreign_ticket() -> String {
+    let id = Id::generate().unwrap().as_uuid().simple().to_string();
+    format!("__Host-sid={id}{}", id.get(..16).unwrap())
+}
+
+#[tokio::test]
+async fn c18_a_session_takes_no_more_than_it_may() {
+    let app = App::with(MemoryStore::new(), |layer| layer.max_size(100));
+    let mut alice = app.log_in("alice").await;
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let slot = Arc::clone(&seen);
+    alice
+        .visit(&handler(move |session| {
+            let long = || Member::named(&"a".repeat(1_000));
+            let mut kinds = slot.lock().unwrap();
+            kinds.push(session.update(move |member| *member = long()).unwrap_err().kind());
+            kinds.push(session.replace(long()).unwrap_err().kind());
+            kinds.push(session.create(long()).unwrap_err().kind());
+            async { ok() }
+        }))
+        .await;
+    assert_eq!(*seen.lock().unwrap(), [ErrorKind::TooLarge; 3]);
+    assert_eq!(alice.member().await, Some(Member::named("alice")));
+}
+
+#[tokio::test]
+async fn r28_a_secure_cookie_is_not_sent_by_browsers_over_plain_http() {
+    let app = App::new(MemoryStore::new());
+    let request = Request::get("http://example.com/").body(()).unwrap();
+    let answer = app.request(request, &log_in_as("ann")).await;
+    // The server behind a proxy cannot know how the browser came; the cookie itself says that it
+    // is for HTTPS, and its prefix that it is good for nothing else.
+    let line = answer.headers()[SET_COOKIE].to_str().unwrap();
+    assert!(line.starts_with("__Host-") && line.contains("; Secure"), "{line}");
+    let request = Request::get("/").header(COOKIE, line.replace("__Host-", "")).body(()).unwrap();
+    app.heard.clear();
+    app.request(request, &look()).await;
+    assert_eq!(app.heard.all(), [""; 0], "without the prefix it is somebody else's cookie");
+}
+
+#[test]
+fn c19_session_ids_share_no_namespace_with_what_users_choose() {
+    // Keys of the layer are ids, and subjects are looked up by themselves: a subject that looks
+    // like an id names nobody's session.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let app = App::new(MemoryStore::new());
+        let mut ann = Visitor::new(&app);
+        ann.visit(&log_in_as("ann")).await;
+        let sessions = app.layer.sessions();
+        let id = sessions.list("ann", None, 10).await.unwrap()[0].id;
+        assert_eq!(sessions.count(&id.to_string()).await.unwrap(), 0);
+        assert_eq!(sessions.revoke_all(&id.to_string()).await.unwrap(), 0);
+        assert!(ann.member().await.is_some());
+    });
+}
