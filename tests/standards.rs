@@ -286,3 +286,57 @@ fn c19_session_ids_share_no_namespace_with_what_users_choose() {
         assert!(ann.member().await.is_some());
     });
 }
+
+#[tokio::test]
+async fn r02_an_id_that_this_store_never_saw_is_not_adopted() {
+    let elsewhere = App::new(MemoryStore::new());
+    let alice = elsewhere.log_in("alice").await;
+    let store = Arc::new(MemoryStore::<Member>::new());
+    let here = App::new(Arc::clone(&store));
+    assert_eq!(alice.at(&here).member().await, None);
+    assert_eq!(store.len(), 0, "nothing came about");
+    assert_eq!(here.heard.count("Rejected { reason: Gone"), 1);
+    let mut alice = alice.at(&here);
+    alice.visit(&log_in_as("alice")).await;
+    let ids = here.heard.all();
+    assert!(ids.iter().any(|event| event.starts_with("Created")), "{ids:?}");
+    assert_eq!(store.len(), 1);
+}
+
+#[tokio::test]
+async fn s47_an_over_long_id_is_none() {
+    assert!("a".repeat(10_000).parse::<Id>().is_err());
+    let app = App::new(MemoryStore::new());
+    let cookie = format!("__Host-sid={}", "A".repeat(10_000));
+    app.send(&[("cookie", cookie.as_str())], &look()).await;
+    assert_eq!(app.heard.count("Rejected { reason: Malformed"), 1);
+}
+
+#[tokio::test]
+async fn c28_tickets_of_two_people_cannot_be_mixed() {
+    let app = App::new(MemoryStore::new());
+    let mut both = Vec::new();
+    for subject in ["ann", "ben"] {
+        let mut visitor = Visitor::new(&app);
+        visitor
+            .visit(&handler(move |session| async move {
+                let remembered = NewSession::with(Member::named(subject)).remember(MINUTE * 600);
+                session.create(remembered.subject(subject)).unwrap();
+                ok()
+            }))
+            .await;
+        both.push(visitor);
+    }
+    let (ann, ben) = (both[0].ticket().unwrap(), both[1].ticket().unwrap());
+    // 16 bytes of id and 4 of generation are 26 characters and a piece of one.
+    for at in [1, 22, 27, 40] {
+        let mixed = format!("__Host-sid={}{}", ann.get(..at).unwrap(), ben.get(at..).unwrap());
+        app.heard.clear();
+        app.send(&[("cookie", mixed.as_str())], &look()).await;
+        assert_eq!(app.heard.count("Rejected"), 1, "{at}: {:?}", app.heard.all());
+    }
+    let pair = format!("__Host-sid={ann}; __Host-sid={ben}");
+    app.heard.clear();
+    app.send(&[("cookie", pair.as_str())], &look()).await;
+    assert_eq!(app.heard.count("Rejected { reason: Ambiguous"), 1);
+}
