@@ -25,14 +25,14 @@ pub(crate) async fn session<T: SessionData>(
     }
 }
 
-/// Both kinds of handle, out of a request's extensions.
+/// The handle in a request's extensions: one kind or the other, whichever the layer put there.
 pub(crate) fn handles<T: SessionData>(
     extensions: &Extensions,
 ) -> (Option<Session<T>>, Option<LazySession<T>>) {
-    (
-        Session::from_extensions(extensions).cloned(),
-        LazySession::from_extensions(extensions).cloned(),
-    )
+    match Session::from_extensions(extensions) {
+        Some(eager) => (Some(eager.clone()), None),
+        None => (None, LazySession::from_extensions(extensions).cloned()),
+    }
 }
 
 /// The live session behind a handle.
