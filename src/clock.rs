@@ -154,8 +154,33 @@ impl From<Timestamp> for SystemTime {
 }
 
 /// Whole milliseconds, capped: a duration of more than 584 million years is as good as that.
-#[expect(clippy::as_conversions, reason = "const; checked against the maximum first")]
+#[expect(clippy::as_conversions, reason = "const; a widening from 32 to 64 bits")]
 const fn millis(duration: Duration) -> u64 {
-    let wide = duration.as_secs() as u128 * 1_000 + duration.subsec_millis() as u128;
-    if wide > u64::MAX as u128 { u64::MAX } else { wide as u64 }
+    duration.as_secs().saturating_mul(1_000).saturating_add(duration.subsec_millis() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_whole_milliseconds_and_end_with_the_time() {
+        let end = u64::MAX;
+        let cases = [
+            ("nothing", Duration::ZERO, 0),
+            ("rounded down", Duration::from_micros(1_999), 1),
+            ("both parts", Duration::new(7, 8_999_999), 7_008),
+            ("the last that fits", Duration::from_millis(end), end),
+            ("one more", Duration::from_millis(end) + Duration::from_millis(1), end),
+            ("more than a multiplication holds", Duration::from_secs(end / 999), end),
+            ("the longest", Duration::MAX, end),
+        ];
+        for (name, duration, expected) in cases {
+            assert_eq!(millis(duration), expected, "{name}");
+            assert_eq!(
+                Timestamp::from_millis(1).plus(duration).as_millis(),
+                expected.saturating_add(1)
+            );
+        }
+    }
 }

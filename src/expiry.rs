@@ -184,8 +184,8 @@ impl Default for Expiry {
 
 /// Whether enough time has passed since the last noted use to note another.
 pub(crate) fn wants_touch(meta: &Meta, now: Timestamp) -> bool {
-    let throttle = (meta.idle() / 10).min(Duration::from_secs(60));
-    now.since(meta.last_seen()) >= throttle
+    let throttle = (meta.idle_millis() / 10).min(60_000);
+    now.as_millis().saturating_sub(meta.last_seen().as_millis()) >= throttle
 }
 
 #[cfg(test)]

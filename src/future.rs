@@ -280,7 +280,9 @@ fn outcome<R, E>(result: &Result<Response<R>, E>, keep_edits: bool) -> Outcome {
 /// content type is no answer of gRPC, whatever else it says.
 fn is_grpc_failure<R>(response: &Response<R>) -> bool {
     let fault = |code: &HeaderValue| ["2", "13", "14", "15"].iter().any(|fault| code == fault);
-    is_grpc(response.headers()) && response.headers().get(&GRPC_STATUS).is_some_and(fault)
+    let headers = response.headers();
+    // It takes two headers to say so: most handlers set one, and are spared the search for it.
+    headers.len() > 1 && is_grpc(headers) && headers.get(&GRPC_STATUS).is_some_and(fault)
 }
 
 /// Made once: to look a name up by its text is to parse it (300 instructions).

@@ -147,6 +147,11 @@ impl Meta {
         Duration::from_millis(self.idle)
     }
 
+    /// The same as it is kept: every request asks, and a `Duration` is made by division.
+    pub(crate) const fn idle_millis(&self) -> u64 {
+        self.idle
+    }
+
     /// Sets how long it may stay unused.
     pub const fn set_idle(&mut self, limit: Duration) {
         self.idle = Timestamp::from_millis(0).plus(limit).as_millis();
@@ -164,7 +169,8 @@ impl Meta {
 
     /// The earlier of the idle and the absolute deadline.
     pub fn deadline(&self) -> Timestamp {
-        self.last_seen().plus(self.idle()).min(self.absolute)
+        let idle = self.last_seen().as_millis().saturating_add(self.idle);
+        Timestamp::from_millis(idle).min(self.absolute)
     }
 
     /// Whether it may still be used at this time: strictly before its deadline.

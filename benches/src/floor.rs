@@ -27,20 +27,20 @@ const TICKET: usize = 48;
 const TOKEN: usize = 64;
 
 #[derive(Clone)]
-pub(crate) struct Floor(Arc<Shared>);
+pub(crate) struct Floor(pub(crate) Arc<Shared>);
 
-struct Shared {
+pub(crate) struct Shared {
     keyed: Hmac<Sha256>,
     sessions: DashMap<u128, Arc<Record>, BuildHasherDefault<OwnBits>>,
 }
 
 /// The session in the request's extensions.
 #[derive(Clone)]
-struct Session(Arc<Record>);
+pub(crate) struct Session(pub(crate) Arc<Record>);
 
 #[derive(Default)]
-struct Record {
-    data: Mutex<Option<Member>>,
+pub(crate) struct Record {
+    pub(crate) data: Mutex<Option<Member>>,
     ended: AtomicBool,
 }
 
@@ -97,13 +97,11 @@ async fn serve<S>(
 where
     S: Service<Request, Response = Response, Error = Infallible>,
 {
-    let id = token(request.headers()).and_then(|token| shared.open(token));
-    let found = id.and_then(|id| shared.sessions.get(&id).map(|found| Arc::clone(&found)));
-    let known = found.is_some();
-    let record = found.unwrap_or_default();
+    let (known, record) = shared.find(request.headers()).unzip();
+    let record = record.unwrap_or_default();
     request.extensions_mut().insert(Session(Arc::clone(&record)));
     let mut response = inner.call(request).await?;
-    if let (true, Some(id)) = (known, id) {
+    if let Some(id) = known {
         if record.ended.load(Ordering::Relaxed) {
             shared.sessions.remove(&id);
             let removal = "sid=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0";
@@ -131,6 +129,12 @@ fn token(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 impl Shared {
+    #[inline]
+    pub(crate) fn find(&self, headers: &HeaderMap) -> Option<(u128, Arc<Record>)> {
+        let id = self.open(token(headers)?)?;
+        Some((id, Arc::clone(&*self.sessions.get(&id)?)))
+    }
+
     fn tag(&self, id: &[u8]) -> [u8; 32] {
         let mut mac = self.keyed.clone();
         mac.update(id);

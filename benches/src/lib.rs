@@ -20,6 +20,7 @@ pub mod workload;
 mod axum_session;
 mod bare;
 mod floor;
+pub mod floor_layer;
 #[cfg(feature = "sessile")]
 pub mod ours;
 mod tower_sessions;

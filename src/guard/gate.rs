@@ -112,12 +112,14 @@ pub(crate) async fn session<T: SessionData>(
     }
 }
 
-/// Both kinds of handle, out of a request's extensions.
+/// The handle in a request's extensions: one kind or the other, whichever the layer put there.
 pub(crate) fn handles<T: SessionData>(
     extensions: &Extensions,
 ) -> (Option<Session<T>>, Option<LazySession<T>>) {
-    let (session, lazy) = found(extensions);
-    (session.cloned(), lazy.cloned())
+    match Session::from_extensions(extensions) {
+        Some(eager) => (Some(eager.clone()), None),
+        None => (None, LazySession::from_extensions(extensions).cloned()),
+    }
 }
 
 fn found<T: SessionData>(

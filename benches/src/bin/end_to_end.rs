@@ -15,6 +15,7 @@ use axum::extract::Request;
 use axum::routing::get;
 use serde::Serialize;
 use sessile_benches::contender::{Contender, Kind};
+use sessile_benches::floor_layer::{FloorLayer, PrivateFloorLayer};
 use sessile_benches::report::{self, Measured, median, round};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,8 +24,9 @@ use tokio::task::JoinSet;
 use tower::util::MapRequestLayer;
 
 const CONNECTIONS: usize = 32;
-const TURNS: usize = 15;
-const TURN: Duration = Duration::from_millis(400);
+/// Many short turns: what else the machine does is then alike for those that are compared.
+const TURNS: usize = 41;
+const TURN: Duration = Duration::from_millis(150);
 
 #[derive(Serialize)]
 struct Pages {
@@ -48,10 +50,15 @@ fn main() {
         open(&serving, "bare", &*Kind::Bare.build(), without_layer()),
         open(&serving, "a-layer-that-does-nothing", &*Kind::Bare.build(), with_idle_layer()),
     ];
-    let contenders: Vec<_> = Kind::contenders().map(|kind| (kind, kind.build())).collect();
-    for (kind, contender) in &contenders {
+    let by_hand: [(_, Box<dyn Contender>); 2] = [
+        ("floor-behind-a-layer", Box::new(FloorLayer::default())),
+        ("floor-behind-a-layer-private", Box::new(PrivateFloorLayer::default())),
+    ];
+    let contenders = Kind::contenders().map(|kind| (kind.name(), kind.build()));
+    let contenders: Vec<_> = by_hand.into_iter().chain(contenders).collect();
+    for (name, contender) in &contenders {
         if let Some(router) = contender.router() {
-            sites.push(open(&serving, kind.name(), &**contender, router));
+            sites.push(open(&serving, name, &**contender, router));
         }
     }
     for turn in 0..=TURNS {

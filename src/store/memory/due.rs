@@ -28,7 +28,13 @@ pub(super) struct Due {
 }
 
 /// Bucket `n` has the deadlines after `(n - 1) * SPAN` up to and including `n * SPAN`.
-type Buckets = BTreeMap<u64, Bucket>;
+#[derive(Debug, Default)]
+struct Buckets {
+    /// The bucket last pushed to, apart from the others: sessions that begin in the same second
+    /// mostly end in the same, and then a push searches nothing.
+    filling: (u64, Bucket),
+    others: BTreeMap<u64, Bucket>,
+}
 
 impl Due {
     pub(super) fn new() -> Self {
@@ -48,8 +54,9 @@ impl Due {
 
     pub(super) fn push(&self, key: Key, deadline: Timestamp, now: Timestamp) {
         let mut buckets = self.lock();
-        buckets.entry(bucket(deadline, now)).or_default().push(key);
-        self.note_first(&buckets);
+        if buckets.push(bucket(deadline, now), key) {
+            self.note_first(&buckets);
+        }
     }
 
     pub(super) fn extend(
@@ -59,7 +66,7 @@ impl Due {
     ) {
         let mut buckets = self.lock();
         for (key, deadline) in entries {
-            buckets.entry(bucket(deadline, now)).or_default().push(key);
+            buckets.push(bucket(deadline, now), key);
         }
         self.note_first(&buckets);
     }
@@ -85,19 +92,15 @@ impl Due {
     }
 
     fn take(&self, mut buckets: MutexGuard<'_, Buckets>, until: u64, max: usize) -> Vec<Key> {
-        let Some(mut first) = buckets.first_entry().filter(|first| *first.key() <= until) else {
-            return Vec::new();
-        };
-        let taken = first.get_mut().pop(max);
-        if first.get().is_empty() {
-            first.remove();
+        let taken = buckets.pop(until, max);
+        if !taken.is_empty() {
+            self.note_first(&buckets);
         }
-        self.note_first(&buckets);
         taken
     }
 
     fn note_first(&self, buckets: &Buckets) {
-        let next = buckets.first_key_value().map_or(u64::MAX, |(at, _)| at.saturating_mul(SPAN));
+        let next = buckets.first().map_or(u64::MAX, |at| at.saturating_mul(SPAN));
         if self.next.0.load(Ordering::Relaxed) != next {
             self.next.0.store(next, Ordering::Relaxed);
         }
@@ -111,10 +114,9 @@ impl Due {
 
     #[cfg(test)]
     pub(super) fn entries(&self) -> usize {
-        self.lock()
-            .values()
-            .map(|b| b.open.len() + b.full.iter().map(Vec::len).sum::<usize>())
-            .sum()
+        let buckets = self.lock();
+        let all = buckets.others.values().chain([&buckets.filling.1]);
+        all.map(|b| b.open.len() + b.full.iter().map(Vec::len).sum::<usize>()).sum()
     }
 }
 
@@ -123,6 +125,54 @@ const fn bucket(deadline: Timestamp, now: Timestamp) -> u64 {
     let latest = now.as_millis().saturating_add(HORIZON);
     let at = if deadline.as_millis() < latest { deadline.as_millis() } else { latest };
     at.div_ceil(SPAN)
+}
+
+impl Buckets {
+    /// Answers whether it was another bucket than before, which may then be the first.
+    #[inline]
+    fn push(&mut self, at: u64, key: Key) -> bool {
+        let turn = self.filling.0 != at || self.filling.1.is_empty();
+        if turn {
+            self.turn_to(at);
+        }
+        self.filling.1.push(key);
+        turn
+    }
+
+    #[inline(never)] // once a second
+    fn turn_to(&mut self, at: u64) {
+        self.put_aside();
+        self.filling = (at, self.others.remove(&at).unwrap_or_default());
+    }
+
+    fn put_aside(&mut self) {
+        let (at, bucket) = mem::take(&mut self.filling);
+        if !bucket.is_empty() {
+            self.others.insert(at, bucket);
+        }
+    }
+
+    fn first(&self) -> Option<u64> {
+        let filling = (!self.filling.1.is_empty()).then_some(self.filling.0);
+        let others = self.others.keys().next().copied();
+        filling.into_iter().chain(others).min()
+    }
+
+    /// At most `max` entries of the first bucket, if it is not after `until`.
+    fn pop(&mut self, until: u64, max: usize) -> Vec<Key> {
+        if self.filling.0 <= until {
+            self.put_aside();
+        }
+        let Some(mut first) = self.others.first_entry().filter(|first| *first.key() <= until)
+        else {
+            return Vec::new();
+        };
+        let taken = first.get_mut().pop(max);
+        if first.get().is_empty() {
+            first.remove();
+        }
+        taken
+    }
 }
 
 /// The entries of one bucket: chunks of at most [`CHUNK`], of which one is being filled.
@@ -235,6 +285,27 @@ mod tests {
         assert_eq!(due.take_passed(at(20_000), 10), [early]);
         assert_eq!(due.take_passed(at(20_000), 10), [late]);
         assert!(due.take_passed(at(20_000), 10).is_empty());
+    }
+
+    #[test]
+    fn pushing_here_and_there_loses_nothing() {
+        let due = Due::new();
+        let deadlines = [3_000, 3_000, 1_000, 9_000, 3_000, 1_000, 500, 9_000];
+        let keys = deadlines.map(|deadline| {
+            let key = key();
+            due.push(key, at(deadline), at(0));
+            key
+        });
+        let mut taken = Vec::new();
+        for (now, many) in [(1_024, 3), (3_072, 3), (9_216, 2)] {
+            assert!(due.has_passed(at(now)), "by {now}");
+            let passed = due.take_passed(at(now), 10);
+            assert_eq!(passed.len(), many, "by {now}");
+            assert!(!due.has_passed(at(now)), "by {now}");
+            taken.extend(passed);
+        }
+        assert!(keys.iter().all(|key| taken.contains(key)));
+        assert_eq!(due.entries(), 0);
     }
 
     #[test]
