@@ -10,14 +10,14 @@ use http::{HeaderMap, HeaderName};
 use crate::answer::{Answer, StoreAnswer};
 use crate::client::Client;
 use crate::clock::Timestamp;
-use crate::codec::{Opened, Signed, TICKET_LEN, Ticket};
+use crate::codec::{Codec, Opened, Ticket};
 use crate::error::{Error, StoreError, StoreErrorKind};
 use crate::event::{EndReason, Event, Rejection};
 use crate::head::Head;
 use crate::plan::{Standing, due, standing};
 use crate::record::{Record, SessionData};
 use crate::refusal::Refusal;
-use crate::session::{Base, Live, Status, Unread, Unverified};
+use crate::session::{Base, Kept, Live, Status, Unread, Unverified};
 use crate::shared::{Bound, Shared};
 use crate::transport::Candidates;
 use crate::verdict::Asker;
@@ -174,14 +174,35 @@ impl<T: SessionData> Shared<T> {
         for (via, bound) in (0..).zip(&self.transports) {
             let mut found = Candidates::new();
             self.find(via, bound, head, &mut found);
-            match choose(&bound.codec, found.as_slice().iter().copied()) {
+            match self.choose(&bound.codec, found.as_slice().iter().copied()) {
                 Seen::Nothing => {}
                 Seen::Rejected(reason) if self.first_present => return Seen::Rejected(reason),
                 Seen::Rejected(reason) => rejection = rejection.or(Some(reason)),
-                Seen::Ticket(presented) => return Seen::Ticket(Presented { via, ..presented }),
+                Seen::Ticket(presented) => return Seen::Ticket(bound.via(via, presented)),
             }
         }
         rejection.map_or(Seen::Nothing, Seen::Rejected)
+    }
+
+    /// Which of one transport's candidates counts. Order is not trusted (RFC 6265bis, 4.2.2): of
+    /// several that verify, all must name the same session, and the newest ticket of it wins.
+    #[expect(single_use_lifetimes, reason = "an `impl Trait` argument cannot elide it")]
+    fn choose<'v>(&self, codec: &Codec, values: impl Iterator<Item = &'v [u8]>) -> Seen {
+        let mut seen = Seen::Nothing;
+        for value in values {
+            match (codec.open(value, || self.now()), &mut seen) {
+                (Err(reason), Seen::Nothing) => seen = Seen::Rejected(reason),
+                (Err(_), _) => {}
+                (Ok(opened), Seen::Ticket(best)) if best.ticket.id == opened.ticket.id => {
+                    if opened.ticket.generation > best.ticket.generation {
+                        *best = presented(opened);
+                    }
+                }
+                (Ok(_), Seen::Ticket(_)) => return Seen::Rejected(Rejection::Ambiguous),
+                (Ok(opened), _) => seen = Seen::Ticket(presented(opened)),
+            }
+        }
+        seen
     }
 
     /// What one transport finds in a request.
@@ -273,15 +294,16 @@ impl<T: SessionData> Shared<T> {
             let mut found = Candidates::new();
             self.find(via, bound, head, &mut found);
             for value in found.as_slice() {
-                match (<[u8; TICKET_LEN]>::try_from(*value), one) {
-                    (Err(_), _) => rejection = Some(Rejection::Malformed),
-                    (Ok(text), None) => one = Some((via, text)),
-                    (Ok(text), Some(first)) => {
-                        if several.is_empty() {
-                            several.push(first);
-                        }
-                        several.push((via, text));
-                    }
+                if !bound.codec.may_be(value) {
+                    rejection = Some(Rejection::Malformed);
+                    continue;
+                }
+                let candidate = (via, Kept::new(value));
+                if one.is_none() && several.is_empty() {
+                    one = Some(candidate);
+                } else {
+                    several.extend(one.take());
+                    several.push(candidate);
                 }
             }
             if self.first_present && !found.as_slice().is_empty() {
@@ -289,9 +311,9 @@ impl<T: SessionData> Shared<T> {
             }
         }
         let candidates = match one {
-            None => return self.without(rejection, client),
-            Some(one) if several.is_empty() => Unverified::One(one),
-            Some(_) => Unverified::Several(several.into()),
+            Some(one) => Unverified::One(one),
+            None if several.is_empty() => return self.without(rejection, client),
+            None => Unverified::Several(several.into()),
         };
         let clearable = is_clearable(head.headers);
         let headers = (!self.verifiers.is_empty()).then(|| Box::new(head.headers.clone()));
@@ -308,14 +330,14 @@ impl<T: SessionData> Shared<T> {
         let mut rejection = None;
         for (via, bound) in (0..).zip(&self.transports) {
             let values = unread.candidates.as_slice().iter().filter(|(of, _)| *of == via);
-            match choose(&bound.codec, values.map(|(_, text)| text.as_slice())) {
+            match self.choose(&bound.codec, values.map(|(_, text)| text.as_bytes())) {
                 Seen::Nothing => {}
                 Seen::Rejected(reason) if self.first_present => {
                     return Ok(self.without(Some(reason), who));
                 }
                 Seen::Rejected(reason) => rejection = rejection.or(Some(reason)),
                 Seen::Ticket(presented) => {
-                    let presented = Presented { via, ..presented };
+                    let presented = bound.via(via, presented);
                     let now = self.now();
                     let answer = self.store.load(presented.ticket.id, now);
                     let loaded = Timed::new(answer, &*self.clock, self.store_timeout).await;
@@ -330,25 +352,16 @@ impl<T: SessionData> Shared<T> {
     }
 }
 
-/// Which of one transport's candidates counts. Order is not trusted (RFC 6265bis, 4.2.2): of
-/// several that verify, all must name the same session, and the newest ticket of it wins.
-#[expect(single_use_lifetimes, reason = "an `impl Trait` argument cannot elide it")]
-fn choose<'v>(codec: &Signed, values: impl Iterator<Item = &'v [u8]>) -> Seen {
-    let mut seen = Seen::Nothing;
-    for value in values {
-        match (codec.open(value), &mut seen) {
-            (Err(reason), Seen::Nothing) => seen = Seen::Rejected(reason),
-            (Err(_), _) => {}
-            (Ok(opened), Seen::Ticket(best)) if best.ticket.id == opened.ticket.id => {
-                if opened.ticket.generation > best.ticket.generation {
-                    *best = presented(opened);
-                }
-            }
-            (Ok(_), Seen::Ticket(_)) => return Seen::Rejected(Rejection::Ambiguous),
-            (Ok(opened), _) => seen = Seen::Ticket(presented(opened)),
+impl Bound {
+    /// A ticket that came by this transport, the `via`th. By one that is read only it is as good
+    /// as one under an old key of the first.
+    const fn via(&self, via: u8, presented: Presented) -> Presented {
+        if self.read_only {
+            Presented { via: 0, old_key: true, ..presented }
+        } else {
+            Presented { via, ..presented }
         }
     }
-    seen
 }
 
 const fn presented(opened: Opened) -> Presented {

@@ -33,6 +33,7 @@ pub struct Expiry {
     pub(crate) renew_after: Option<Duration>,
     pub(crate) grace: Duration,
     pub(crate) persistent: bool,
+    pub(crate) strict: bool,
 }
 
 impl Expiry {
@@ -96,6 +97,25 @@ impl Expiry {
     #[must_use]
     pub const fn without_renewal(mut self) -> Self {
         self.renew_after = None;
+        self
+    }
+
+    /// Makes each ticket good until the next is issued, and not a moment longer: neither until that
+    /// arrives nor for a grace. Whoever uses a spent one ends the session. For refresh tokens (RFC
+    /// 9700, 4.14.2), whose holder waits for the answer and can log in again if it is lost; a
+    /// browser that sends requests side by side would log itself out.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sessile::Expiry;
+    /// let month = Duration::from_secs(30 * 24 * 3600);
+    /// let refresh_tokens = Expiry::idle(month).absolute(month).without_renewal().strict();
+    /// assert_ne!(refresh_tokens, Expiry::idle(month).absolute(month).without_renewal());
+    /// ```
+    #[must_use]
+    pub const fn strict(mut self) -> Self {
+        self.strict = true;
+        self.grace = Duration::ZERO;
         self
     }
 
@@ -178,6 +198,7 @@ impl Default for Expiry {
             renew_after: Some(Duration::from_secs(15 * 60)),
             grace: Duration::from_secs(30),
             persistent: false,
+            strict: false,
         }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn finish<T>(
         Owed::Nothing => return Ok(()),
         Owed::Ticket { via, ticket, max_age } => {
             if let Some(bound) = shared.transports.get(usize::from(via)) {
-                let token = bound.codec.seal(&ticket);
+                let token = bound.codec.seal(&ticket, || shared.now());
                 bound.transport.attach(headers, token.as_str(), max_age).map_err(|_too_long| {
                     log::ticket_does_not_fit(bound.transport.purpose());
                     Refusal::Internal
@@ -34,6 +34,10 @@ pub(crate) fn finish<T>(
                 headers.insert(&CLEAR_SITE_DATA, what.clone());
             }
             if let Some(bound) = shared.transports.get(usize::from(via)) {
+                bound.transport.clear(headers);
+            }
+            // What is only read may be in the browser still, beside what took its place.
+            for bound in shared.transports.iter().filter(|bound| bound.read_only) {
                 bound.transport.clear(headers);
             }
             Privacy::NoStore

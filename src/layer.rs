@@ -7,12 +7,15 @@ use std::time::Duration;
 use http::HeaderMap;
 use tower_layer::Layer;
 
-use crate::clock::{Clock, SystemClock};
-use crate::codec::{Signed, TICKET_LEN};
-use crate::error::ConfigError;
+use crate::clock::{Clock, SystemClock, Timestamp};
+#[cfg(feature = "fastapi-sessions")]
+use crate::codec::FastapiSessions;
+use crate::codec::{Codec, Signed, Ticket};
+use crate::error::{ConfigError, Error};
 use crate::event::Observer;
 use crate::expiry::Expiry;
 use crate::hints::ClientHints;
+use crate::id::Id;
 use crate::key::Keyring;
 use crate::record::SessionData;
 use crate::refusal::{Bodies, Refusals};
@@ -124,7 +127,7 @@ impl<T: SessionData> SessionLayer<T> {
     ///
     /// # Errors
     /// If the transport is misconfigured.
-    pub fn try_transport(mut self, transport: impl Transport) -> Result<Self, ConfigError> {
+    pub fn try_transport(self, transport: impl Transport) -> Result<Self, ConfigError> {
         if transport.is_single_use() {
             return Err(ConfigError::new(
                 "a transport of handshakes gives nobody a session: name another with \
@@ -132,11 +135,104 @@ impl<T: SessionData> SessionLayer<T> {
             ));
         }
         let bound = self.bind(transport)?;
+        Ok(self.only(bound))
+    }
+
+    fn only(mut self, bound: Bound) -> Self {
         let shared = self.shared();
         shared.reads = vec![bound.transport.reads()];
         shared.transports = vec![bound];
         shared.handshakes = None;
-        Ok(self)
+        self
+    }
+
+    /// Lets the cookie of a fastapi-sessions deployment be the session's ticket: both systems take
+    /// each other's cookies, as long as both are there and share the sessions behind them.
+    ///
+    /// ```
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// use sessile::{FastapiSessions, transport::Cookie};
+    /// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+    ///     .transport_with(Cookie::named("cookie"), FastapiSessions::new("its secret_key"));
+    /// ```
+    ///
+    /// # Panics
+    /// If the cookie is misconfigured, a secret is empty, or it is [read
+    /// only](FastapiSessions::read_only), which is for
+    /// [`or_transport_with`](Self::or_transport_with).
+    #[cfg(feature = "fastapi-sessions")]
+    #[track_caller]
+    pub fn transport_with(self, cookie: Cookie, codec: FastapiSessions) -> Self {
+        accept(self.try_transport_with(cookie, codec))
+    }
+
+    /// [`transport_with`](Self::transport_with) for settings that are read at run time.
+    ///
+    /// ```
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// # use sessile::{FastapiSessions, transport::Cookie};
+    /// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// let error = sessions.try_transport_with(Cookie::named("cookie"), FastapiSessions::new(""));
+    /// assert!(error.unwrap_err().to_string().contains("empty secret"));
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`transport_with`](Self::transport_with).
+    #[cfg(feature = "fastapi-sessions")]
+    pub fn try_transport_with(
+        self,
+        cookie: Cookie,
+        codec: FastapiSessions,
+    ) -> Result<Self, ConfigError> {
+        if codec.read_only {
+            return Err(ConfigError::new(
+                "cookies that are only read give nobody a ticket: name another with \
+                 `SessionLayer::transport`, and these with `or_transport_with`",
+            ));
+        }
+        let bound = self.bind_fastapi(cookie, &codec)?;
+        Ok(self.only(bound))
+    }
+
+    /// Takes the cookie of a fastapi-sessions deployment as well. If it is [read
+    /// only](FastapiSessions::read_only), whoever comes with one is given a ticket by the first
+    /// transport.
+    ///
+    /// ```
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// use sessile::{FastapiSessions, transport::Cookie};
+    /// let after_the_move = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+    ///     .transport(Cookie::host("sid"))
+    ///     .or_transport_with(Cookie::named("cookie"), FastapiSessions::new("secret").read_only());
+    /// ```
+    ///
+    /// # Panics
+    /// If the cookie is misconfigured, a secret is empty, a transport of that name is there
+    /// already, or there are eight.
+    #[cfg(feature = "fastapi-sessions")]
+    #[track_caller]
+    pub fn or_transport_with(self, cookie: Cookie, codec: FastapiSessions) -> Self {
+        accept(self.try_or_transport_with(cookie, codec))
+    }
+
+    /// [`or_transport_with`](Self::or_transport_with) for settings that are read at run time.
+    ///
+    /// # Errors
+    /// As for [`or_transport_with`](Self::or_transport_with).
+    #[cfg(feature = "fastapi-sessions")]
+    pub fn try_or_transport_with(
+        self,
+        cookie: Cookie,
+        codec: FastapiSessions,
+    ) -> Result<Self, ConfigError> {
+        let bound = self.bind_fastapi(cookie, &codec)?;
+        self.also(bound)
+    }
+
+    #[cfg(feature = "fastapi-sessions")]
+    fn bind_fastapi(&self, cookie: Cookie, codec: &FastapiSessions) -> Result<Bound, ConfigError> {
+        let cookies = Codec::FastapiSessions(codec.bind(cookie.purpose())?);
+        self.bind_with(cookie, cookies, codec.read_only)
     }
 
     /// Lets the ticket travel this way too: transports are tried in the order in which they were
@@ -170,8 +266,12 @@ impl<T: SessionData> SessionLayer<T> {
     ///
     /// # Errors
     /// If the transport is misconfigured, one of that name is there already, or there are eight.
-    pub fn try_or_transport(mut self, transport: impl Transport) -> Result<Self, ConfigError> {
+    pub fn try_or_transport(self, transport: impl Transport) -> Result<Self, ConfigError> {
         let bound = self.bind(transport)?;
+        self.also(bound)
+    }
+
+    fn also(mut self, bound: Bound) -> Result<Self, ConfigError> {
         let purpose = bound.transport.purpose();
         if self.shared.transports.iter().any(|other| other.transport.purpose() == purpose) {
             return Err(ConfigError::new(format!(
@@ -680,16 +780,28 @@ impl<T: SessionData> SessionLayer<T> {
     }
 
     fn bind(&self, transport: impl Transport) -> Result<Bound, ConfigError> {
+        let codec = Codec::Signed(Signed::new(&self.keys, transport.purpose()));
+        self.bind_with(transport, codec, false)
+    }
+
+    fn bind_with(
+        &self,
+        transport: impl Transport,
+        codec: Codec,
+        read_only: bool,
+    ) -> Result<Bound, ConfigError> {
         transport.check()?;
-        let codec = Signed::new(&self.keys, transport.purpose());
-        let ticket = "A".repeat(TICKET_LEN);
-        if transport.attach(&mut HeaderMap::new(), &ticket, Some(Duration::MAX)).is_err() {
+        let sample = Ticket { id: Id::generate().map_err(random)?, generation: u32::MAX };
+        let sample = codec.seal(&sample, || Timestamp::from_millis(u64::MAX));
+        let ticket = sample.as_str();
+        if transport.attach(&mut HeaderMap::new(), ticket, Some(Duration::MAX)).is_err() {
             return Err(ConfigError::new(format!(
-                "a ticket of {TICKET_LEN} characters does not fit `{}`: give it a shorter name",
+                "a ticket of {} characters does not fit `{}`: give it a shorter name",
+                ticket.len(),
                 transport.purpose()
             )));
         }
-        Ok(Bound { transport: Arc::new(transport), codec: Arc::new(codec) })
+        Ok(Bound { transport: Arc::new(transport), codec: Arc::new(codec), read_only })
     }
 
     fn shared(&mut self) -> &mut Shared<T> {
@@ -699,6 +811,10 @@ impl<T: SessionData> SessionLayer<T> {
 
 /// Nobody needs more, and every request without a ticket asks them all.
 const MOST_TRANSPORTS: usize = 8;
+
+fn random(_: Error) -> ConfigError {
+    ConfigError::new("the operating system gave no random bytes")
+}
 
 #[track_caller]
 #[expect(clippy::panic, reason = "documented: configuration mistakes fail at construction")]

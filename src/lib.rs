@@ -55,6 +55,8 @@ mod wait;
 pub use crate::assurance::Assurance;
 pub use crate::client::Client;
 pub use crate::clock::{Clock, Sleep, SystemClock, Timestamp};
+#[cfg(feature = "fastapi-sessions")]
+pub use crate::codec::FastapiSessions;
 pub use crate::context::Context;
 pub use crate::error::{
     ConfigError, Error, ErrorKind, OpenError, OpenErrorKind, StoreError, StoreErrorKind,

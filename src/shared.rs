@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 
 use crate::clock::{Clock, Timestamp};
-use crate::codec::Signed;
+use crate::codec::Codec;
 use crate::endings::Endings;
 use crate::error::StoreError;
 use crate::event::{EndReason, Event, Observer};
@@ -52,7 +52,9 @@ pub(crate) struct Shared<T> {
 #[derive(Clone)]
 pub(crate) struct Bound {
     pub(crate) transport: Arc<dyn Transport>,
-    pub(crate) codec: Arc<Signed>,
+    pub(crate) codec: Arc<Codec>,
+    /// It is read only: who comes by it is answered by the first transport.
+    pub(crate) read_only: bool,
 }
 
 impl<T> Shared<T> {

@@ -1,8 +1,16 @@
-//! What a ticket is made of: [`Signed`].
+//! What a ticket is made of: [`Signed`], or the cookies of a system that one moves from.
 
+#[cfg(feature = "fastapi-sessions")]
+mod fastapi_sessions;
 mod signed;
 
-pub(crate) use self::signed::Signed;
+#[cfg(feature = "fastapi-sessions")]
+pub(crate) use self::fastapi_sessions::Cookies;
+#[cfg(feature = "fastapi-sessions")]
+pub use self::fastapi_sessions::FastapiSessions;
+pub(crate) use self::signed::{Signed, Token};
+use crate::clock::Timestamp;
+use crate::event::Rejection;
 use crate::id::Id;
 
 /// The length of a ticket in characters.
@@ -21,4 +29,72 @@ pub(crate) struct Opened {
     pub(crate) ticket: Ticket,
     /// It is under an older key of the ring and is to be sealed anew on the way out.
     pub(crate) old_key: bool,
+}
+
+/// What opens and seals the tickets of one transport.
+#[derive(Debug)]
+pub(crate) enum Codec {
+    Signed(Signed),
+    #[cfg(feature = "fastapi-sessions")]
+    FastapiSessions(Cookies),
+}
+
+/// A sealed ticket.
+pub(crate) enum Text {
+    Signed(Token),
+    #[cfg(feature = "fastapi-sessions")]
+    Other(String),
+}
+
+impl Codec {
+    /// What a ticket says. `now` is asked of those that have a time in them.
+    #[inline]
+    pub(crate) fn open(
+        &self,
+        value: &[u8],
+        now: impl FnOnce() -> Timestamp,
+    ) -> Result<Opened, Rejection> {
+        match self {
+            Self::Signed(signed) => {
+                drop(now);
+                signed.open(value)
+            }
+            #[cfg(feature = "fastapi-sessions")]
+            Self::FastapiSessions(cookies) => {
+                let (id, old_key) = cookies.open(value, now())?;
+                // They have no generations: as good as the newest, whichever that is.
+                Ok(Opened { ticket: Ticket { id, generation: u32::MAX }, old_key })
+            }
+        }
+    }
+
+    pub(crate) fn seal(&self, ticket: &Ticket, now: impl FnOnce() -> Timestamp) -> Text {
+        match self {
+            Self::Signed(signed) => {
+                drop(now);
+                Text::Signed(signed.seal(ticket))
+            }
+            #[cfg(feature = "fastapi-sessions")]
+            Self::FastapiSessions(cookies) => Text::Other(cookies.seal(ticket, now())),
+        }
+    }
+
+    /// Whether a value has the length of one of ours.
+    pub(crate) fn may_be(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Signed(_) => value.len() == TICKET_LEN,
+            #[cfg(feature = "fastapi-sessions")]
+            Self::FastapiSessions(_) => value.len() <= fastapi_sessions::LONGEST,
+        }
+    }
+}
+
+impl Text {
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Signed(token) => token.as_str(),
+            #[cfg(feature = "fastapi-sessions")]
+            Self::Other(text) => text,
+        }
+    }
 }

@@ -59,7 +59,8 @@ impl<T: SessionData> Commit<T> {
         }
         if due.renew {
             meta.generation = meta.generation.saturating_add(1);
-            meta.confirmed = false;
+            // Strict: as if the new one had been presented already.
+            meta.confirmed = self.session.shared.expiry.strict;
             meta.renewed = live.now;
         }
         let store = &self.session.shared.store;

@@ -302,7 +302,8 @@ impl<T: SessionData> Session<T> {
         let number = getrandom::u32().map_err(|_| Error::new(ErrorKind::Random))?;
         let clock = Arc::clone(&shared.clock);
         self.edit(move |record| issue(record, number, clock.now().into()))?;
-        Ok(bound.codec.seal(&Ticket { id, generation: number }).as_str().to_owned())
+        let ticket = Ticket { id, generation: number };
+        Ok(bound.codec.seal(&ticket, || shared.now()).as_str().to_owned())
     }
 
     /// Ends the session and clears the client's ticket: log out. Fine if there is none.

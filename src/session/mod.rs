@@ -41,4 +41,4 @@ impl<T> Clone for Mounted<T> {
         }
     }
 }
-pub(crate) use self::state::{Base, Inner, Left, Live, Owed, Unread, Unverified};
+pub(crate) use self::state::{Base, Inner, Kept, Left, Live, Owed, Unread, Unverified};

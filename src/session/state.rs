@@ -248,7 +248,27 @@ pub(crate) enum Unverified {
     Several(Box<[Candidate]>),
 }
 
-pub(crate) type Candidate = (u8, [u8; TICKET_LEN]);
+pub(crate) type Candidate = (u8, Kept);
+
+/// The bytes of a candidate. Those of a ticket cost no allocation.
+#[derive(Clone)]
+pub(crate) enum Kept {
+    Ticket([u8; TICKET_LEN]),
+    Other(Box<[u8]>),
+}
+
+impl Kept {
+    pub(crate) fn new(value: &[u8]) -> Self {
+        value.try_into().map_or_else(|_| Self::Other(value.into()), Self::Ticket)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Ticket(bytes) => bytes,
+            Self::Other(bytes) => bytes,
+        }
+    }
+}
 
 impl Unverified {
     pub(crate) fn as_slice(&self) -> &[Candidate] {
