@@ -10,13 +10,13 @@ use tower_layer::Layer;
 use crate::clock::{Clock, SystemClock, Timestamp};
 #[cfg(feature = "fastapi-sessions")]
 use crate::codec::FastapiSessions;
-use crate::codec::{Codec, Signed, Ticket};
+use crate::codec::{Carrier, Codec, Signed, Ticket};
 use crate::error::{ConfigError, Error};
 use crate::event::Observer;
 use crate::expiry::Expiry;
 use crate::hints::ClientHints;
 use crate::id::Id;
-use crate::key::Keyring;
+use crate::key::{Key, Keyring};
 use crate::record::SessionData;
 use crate::refusal::{Bodies, Refusals};
 use crate::registry::Sessions;
@@ -25,6 +25,7 @@ use crate::shared::{Bound, Shared};
 use crate::site_data::{SiteData, line};
 use crate::store::{Limit, Store};
 use crate::sweeper::Sweeper;
+use crate::tickets::{Revocation, Tickets};
 use crate::transport::{Cookie, Transport};
 use crate::verify::Verifier;
 
@@ -93,8 +94,34 @@ impl<T: SessionData> SessionLayer<T> {
             hints: None,
             clear_site_data: None,
             max_size: None,
+            tickets: None,
         };
         Self { keys: keys.into(), shared: Arc::new(shared) }.transport(Cookie::host("sid"))
+    }
+
+    /// A layer whose sessions live in their tickets, in the client's hands, and in no store.
+    ///
+    /// For what need not be kept from going stale: of two requests that change such a session at
+    /// once, the one that is answered last wins. It cannot be listed, counted or limited, and has
+    /// no theft alarm; whether it can be ended before it expires is said by `revocation`. A
+    /// session that does not fit its transport (a cookie takes 4096 bytes in all) is refused with
+    /// 413 when it is written.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sealed")] {
+    /// use sessile::codec::Sealed;
+    /// use sessile::{Key, Revocation, SessionLayer, Values};
+    /// let preferences = SessionLayer::<Values>::carried(
+    ///     Sealed::new(Key::generate()),
+    ///     Revocation::impossible(),
+    /// );
+    /// # }
+    /// ```
+    pub fn carried(carrier: impl Carrier, revocation: Revocation) -> Self {
+        let tickets = Arc::new(Tickets::new(carrier, revocation));
+        let mut layer = Self::new(Arc::clone(&tickets), Key::generate());
+        layer.shared().tickets = Some(tickets);
+        layer
     }
 
     /// Lets the ticket travel this way, in place of the default cookie.
@@ -151,7 +178,7 @@ impl<T: SessionData> SessionLayer<T> {
     ///
     /// ```
     /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
-    /// use sessile::{FastapiSessions, transport::Cookie};
+    /// use sessile::{codec::FastapiSessions, transport::Cookie};
     /// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
     ///     .transport_with(Cookie::named("cookie"), FastapiSessions::new("its secret_key"));
     /// ```
@@ -170,7 +197,7 @@ impl<T: SessionData> SessionLayer<T> {
     ///
     /// ```
     /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
-    /// # use sessile::{FastapiSessions, transport::Cookie};
+    /// # use sessile::{codec::FastapiSessions, transport::Cookie};
     /// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
     /// let error = sessions.try_transport_with(Cookie::named("cookie"), FastapiSessions::new(""));
     /// assert!(error.unwrap_err().to_string().contains("empty secret"));
@@ -200,7 +227,7 @@ impl<T: SessionData> SessionLayer<T> {
     ///
     /// ```
     /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
-    /// use sessile::{FastapiSessions, transport::Cookie};
+    /// use sessile::{codec::FastapiSessions, transport::Cookie};
     /// let after_the_move = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
     ///     .transport(Cookie::host("sid"))
     ///     .or_transport_with(Cookie::named("cookie"), FastapiSessions::new("secret").read_only());
@@ -231,6 +258,12 @@ impl<T: SessionData> SessionLayer<T> {
 
     #[cfg(feature = "fastapi-sessions")]
     fn bind_fastapi(&self, cookie: Cookie, codec: &FastapiSessions) -> Result<Bound, ConfigError> {
+        if self.shared.tickets.is_some() {
+            return Err(ConfigError::new(
+                "cookies of fastapi-sessions name sessions in a store, and these live in their \
+                 tickets: give the layer a store",
+            ));
+        }
         let cookies = Codec::FastapiSessions(codec.bind(cookie.purpose())?);
         self.bind_with(cookie, cookies, codec.read_only)
     }
@@ -283,6 +316,12 @@ impl<T: SessionData> SessionLayer<T> {
         }
         let shared = self.shared();
         if bound.transport.is_single_use() {
+            if shared.tickets.is_some() {
+                return Err(ConfigError::new(
+                    "single-use tickets are noted in a store, and these sessions live in their \
+                     tickets: drop the `Query`, or give the layer a store",
+                ));
+            }
             if shared.handshakes.is_some() {
                 return Err(ConfigError::new(
                     "a layer has one transport of handshakes: drop the second `Query`",

@@ -5,7 +5,7 @@ mod answer;
 mod assurance;
 mod client;
 mod clock;
-mod codec;
+pub mod codec;
 mod commit;
 mod context;
 mod endings;
@@ -46,6 +46,7 @@ mod stripes;
 mod sweeper;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+mod tickets;
 pub mod transport;
 mod values;
 mod verdict;
@@ -55,8 +56,6 @@ mod wait;
 pub use crate::assurance::Assurance;
 pub use crate::client::Client;
 pub use crate::clock::{Clock, Sleep, SystemClock, Timestamp};
-#[cfg(feature = "fastapi-sessions")]
-pub use crate::codec::FastapiSessions;
 pub use crate::context::Context;
 pub use crate::error::{
     ConfigError, Error, ErrorKind, OpenError, OpenErrorKind, StoreError, StoreErrorKind,
@@ -80,6 +79,7 @@ pub use crate::service::SessionService;
 pub use crate::session::{Active, LazySession, NewSession, Session, Snapshot, Status};
 pub use crate::site_data::SiteData;
 pub use crate::sweeper::{Sweeper, SweeperHandle};
+pub use crate::tickets::Revocation;
 pub use crate::values::{ValueError, Values};
 
 #[cfg(doctest)]

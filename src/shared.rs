@@ -17,6 +17,7 @@ use crate::id::Id;
 use crate::log;
 use crate::refusal::{Bodies, Refusals};
 use crate::store::{Limit, Store};
+use crate::tickets::Tickets;
 use crate::transport::Transport;
 use crate::verify::Verifier;
 
@@ -46,6 +47,8 @@ pub(crate) struct Shared<T> {
     pub(crate) clear_site_data: Option<HeaderValue>,
     /// How large a session's data may be, in bytes of JSON.
     pub(crate) max_size: Option<usize>,
+    /// Sessions live in their tickets.
+    pub(crate) tickets: Option<Arc<Tickets<T>>>,
 }
 
 /// A transport and the codec keyed for it.
@@ -109,6 +112,7 @@ impl<T> Clone for Shared<T> {
             hints: self.hints.clone(),
             clear_site_data: self.clear_site_data.clone(),
             max_size: self.max_size,
+            tickets: self.tickets.clone(),
         }
     }
 }

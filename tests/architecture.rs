@@ -48,7 +48,7 @@ const ROOMS: &[(Room, &[&str])] = &[
     (Room::Contract, &["codec", "store", "transport", "verify"]),
     (Room::Core, &[
         "commit", "endings", "entry", "finish", "future", "hints", "layer", "plan", "refusal", "registry",
-        "response", "service", "session", "shared", "spend", "sweeper", "verdict", "wait",
+        "response", "service", "session", "shared", "spend", "sweeper", "tickets", "verdict", "wait",
     ]),
     (Room::Adapter, &[
         "accounts", "csrf", "dbsc", "extract", "grpc", "guard", "guide", "openapi", "testkit",

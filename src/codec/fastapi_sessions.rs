@@ -32,7 +32,7 @@ use crate::id::Id;
 ///
 /// ```
 /// use std::time::Duration;
-/// use sessile::FastapiSessions;
+/// use sessile::codec::FastapiSessions;
 /// let cookies = FastapiSessions::new("the secret_key of SessionCookie")
 ///     .also_accept("the one before")
 ///     .max_age(Duration::from_secs(14 * 24 * 3600));

@@ -153,7 +153,10 @@ impl<T: SessionData> Commit<T> {
             settle(live, &mut edits);
             due = due_now(live, renew);
         }
-        let (write, reply) = plan(came, edits.intent(), due, self.outcome);
+        let (write, mut reply) = plan(came, edits.intent(), due, self.outcome);
+        if matches!(write, Write::Replace | Write::Touch) && self.session.shared.tickets.is_some() {
+            reply = Reply::Attach; // the ticket is where it is written
+        }
         match (write, live) {
             (Write::Create, live) => {
                 let current = live.map(|live| (live.id, EndReason::Replaced));

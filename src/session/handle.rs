@@ -402,9 +402,10 @@ impl<T: SessionData> Session<T> {
     /// ```
     pub fn revoked(&self) -> impl Future<Output = ()> + Send + use<T> {
         let (shared, id) = (Arc::clone(&self.0.shared), self.id());
+        let deadline = self.meta().map(|meta| meta.deadline());
         async move {
             if let Some(id) = id {
-                ended(shared, id).await;
+                ended(shared, id, deadline).await;
             }
         }
     }

@@ -1,5 +1,7 @@
 //! The way in: from a request's headers to its session, loaded or on its way.
 
+mod carried;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -98,6 +100,9 @@ impl<T: SessionData> Shared<T> {
         let who = client.map(|client| &**client);
         if self.lazy {
             return Entry::Known(self.unread(head, who));
+        }
+        if let Some(tickets) = &self.tickets {
+            return self.enter_carried(tickets, head, client);
         }
         let presented = match self.recognise(head) {
             Seen::Ticket(presented) => presented,
@@ -294,7 +299,7 @@ impl<T: SessionData> Shared<T> {
             let mut found = Candidates::new();
             self.find(via, bound, head, &mut found);
             for value in found.as_slice() {
-                if !bound.codec.may_be(value) {
+                if self.tickets.is_none() && !bound.codec.may_be(value) {
                     rejection = Some(Rejection::Malformed);
                     continue;
                 }
@@ -326,6 +331,10 @@ impl<T: SessionData> Shared<T> {
         unread: Unread,
         client: Option<&Arc<Client>>,
     ) -> Result<Base<T>, Error> {
+        if let Some(tickets) = &self.tickets {
+            let headers = unread.headers.clone().unwrap_or_default();
+            return self.load_carried(tickets, unread, (&*headers, client)).await;
+        }
         let who = client.map(|client| &**client);
         let mut rejection = None;
         for (via, bound) in (0..).zip(&self.transports) {
