@@ -8,6 +8,7 @@ mod clock;
 mod codec;
 mod commit;
 mod context;
+pub mod csrf;
 mod endings;
 mod entry;
 mod error;

@@ -8,7 +8,7 @@ use http::{Extensions, HeaderMap, Method, Uri};
 mod gate;
 mod require;
 
-pub(crate) use self::gate::{Asking, active, handles, render, session};
+pub(crate) use self::gate::{Asking, Gate, active, handles, render, session};
 pub use self::require::{RequireFuture, RequireLayer, RequireService, RequireSession};
 use crate::clock::Timestamp;
 use crate::record::{Meta, SessionData};
