@@ -18,7 +18,8 @@ use crate::refusal::Denied;
 /// session with data `T`: in the form field [`csrf_token`](super::TOKEN_FIELD), or in the header.
 /// `E` does not run before that.
 ///
-/// The [`Tokens`] are taken from the application's state. A body that is no urlencoded form (JSON,
+/// It takes the body, so it is a handler's last argument. The [`Tokens`] are taken from the
+/// application's state. A body that is no urlencoded form (JSON,
 /// multipart) is not read: there the token stands in the header. A form is read under axum's own
 /// limit for bodies.
 ///
