@@ -116,6 +116,8 @@ pub(super) static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetc
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{any, prop, prop_assert, proptest};
+
     use super::Judgement::{Pass, Unasked};
     use super::*;
 
@@ -201,6 +203,28 @@ mod tests {
             }
             for method in ["GET", "HEAD", "OPTIONS"] {
                 assert_eq!(judge(&rules(), method, "/a", lines), Unasked, "{name}, {method}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn r47_no_bytes_in_a_header_pass_for_another_site(
+            site in prop::collection::vec(32_u8..=255, 0..16),
+            origin in prop::collection::vec(any::<u8>(), 0..32),
+            host in "[a-z.]{1,3}(:[0-9]{1,5})?",
+        ) {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, host.parse().unwrap());
+            if let Ok(origin) = HeaderValue::from_bytes(&origin) {
+                headers.insert(ORIGIN, origin);
+                let judged = rules().judge(&Method::POST, &Uri::from_static("/a"), &headers);
+                prop_assert!(judged != Pass, "random bytes are no origin of {host}");
+            }
+            if let Ok(site) = HeaderValue::from_bytes(&site) {
+                headers.insert(&SEC_FETCH_SITE, site.clone());
+                let judged = rules().judge(&Method::POST, &Uri::from_static("/a"), &headers);
+                prop_assert!((judged == Pass) == (site == "none" || site == "same-origin"));
             }
         }
     }

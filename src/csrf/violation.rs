@@ -91,7 +91,7 @@ impl<'r> Violation<'r> {
         self.method
     }
 
-    /// Where it goes.
+    /// Where it goes, as the routers before have left it.
     pub const fn uri(&self) -> &'r Uri {
         self.uri
     }
