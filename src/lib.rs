@@ -8,6 +8,7 @@ mod clock;
 pub mod codec;
 mod commit;
 mod context;
+pub mod csrf;
 mod endings;
 mod entry;
 mod error;

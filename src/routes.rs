@@ -67,11 +67,13 @@ fn parse(text: &str) -> Option<Route> {
 /// was an exemption that did not).
 fn is_plain(path: &str) -> bool {
     let dots = |segment: &str| segment == "." || segment == "..";
-    let lower = path.to_ascii_lowercase();
+    let escaped = |escape: &[u8]| {
+        path.as_bytes().windows(escape.len()).any(|part| part.eq_ignore_ascii_case(escape))
+    };
     !path.contains("//")
         && !path.contains('\\')
         && !path.split('/').any(dots)
-        && !["%2f", "%5c", "%2e", "%00"].iter().any(|escape| lower.contains(escape))
+        && ![b"%2f", b"%5c", b"%2e", b"%00"].into_iter().any(|escape| escaped(escape))
 }
 
 #[cfg(test)]

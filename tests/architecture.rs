@@ -57,14 +57,15 @@ const ROOMS: &[(Room, &[&str])] = &[
 ];
 
 /// Adapters that may use another adapter: `(who, whom)`.
-const ADAPTERS_TOGETHER: &[(&str, &str)] = &[("extract", "guard"), ("grpc", "guard")];
+const ADAPTERS_TOGETHER: &[(&str, &str)] =
+    &[("csrf", "guard"), ("extract", "guard"), ("grpc", "guard")];
 
 /// The adapter that may use whatever a user may.
 const SEES_ALL_THAT_IS_PUBLIC: &str = "testkit";
 
 /// Modules that are not public and that an adapter may use all the same: `(who, what)`.
-/// A guard refuses in the same words as the layer.
-const LENT: &[(&str, &str)] = &[("guard", "refusal"), ("csrf", "refusal")];
+/// A guard refuses in the same words as the layer, and `Vary` is merged in one way.
+const LENT: &[(&str, &str)] = &[("guard", "refusal"), ("csrf", "refusal"), ("csrf", "response")];
 
 /// Words that no field of a log line may end in.
 const SECRETS: &[&str] = &["cookie", "data", "key", "secret", "ticket", "token"];

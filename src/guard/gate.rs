@@ -16,9 +16,10 @@ use crate::session::{Active, LazySession, Session};
 /// A guard and what it says.
 pub(crate) struct Gate<T> {
     guard: Option<Arc<dyn Guard<T>>>,
-    pub(super) refusals: Option<Refusals>,
-    pub(super) bodies: Bodies,
-    pub(super) open: Routes,
+    acts: Option<fn(&Method) -> bool>,
+    pub(crate) refusals: Option<Refusals>,
+    pub(crate) bodies: Bodies,
+    pub(crate) open: Routes,
 }
 
 /// The head of a request.
@@ -59,15 +60,32 @@ impl<'r> Asking<'r> {
 
 impl<T: SessionData> Gate<T> {
     pub(super) fn new(guard: Option<Arc<dyn Guard<T>>>) -> Self {
-        Self { guard, refusals: None, bodies: Bodies::default(), open: Routes::default() }
+        Self {
+            guard,
+            acts: None,
+            refusals: None,
+            bodies: Bodies::default(),
+            open: Routes::default(),
+        }
+    }
+
+    /// A gate about what is done with a session, by methods that are acts: requests by other
+    /// methods, or without a live session, pass unasked.
+    pub(crate) fn of_acts(guard: Arc<dyn Guard<T>>, acts: fn(&Method) -> bool) -> Self {
+        Self { acts: Some(acts), ..Self::new(Some(guard)) }
     }
 
     pub(super) fn is_open(&self, asking: Asking<'_>) -> bool {
-        self.open.contain(asking.method, asking.uri.path())
+        self.acts.is_some_and(|is_act| !is_act(asking.method))
+            || self.open.contain(asking.method, asking.uri.path())
     }
 
     pub(super) fn check(&self, session: &Session<T>, asking: Asking<'_>) -> Result<(), Denied> {
-        let active = active(session)?;
+        let active = match active(session) {
+            Ok(active) => active,
+            Err(_) if self.acts.is_some() => return Ok(()),
+            Err(refusal) => return Err(refusal.into()),
+        };
         let Some(guard) = &self.guard else { return Ok(()) };
         guard.check(&Attempt::new(&active, asking))
     }
@@ -90,6 +108,7 @@ impl<T> Clone for Gate<T> {
     fn clone(&self) -> Self {
         Self {
             guard: self.guard.clone(),
+            acts: self.acts,
             refusals: self.refusals.clone(),
             bodies: self.bodies.clone(),
             open: self.open.clone(),

@@ -8,7 +8,11 @@ use http::{Extensions, HeaderMap, Method, Uri};
 mod gate;
 mod require;
 
-pub(crate) use self::gate::{Asking, active, handles, render, session};
+#[cfg(feature = "axum")]
+pub(crate) use self::gate::render;
+pub(crate) use self::gate::{Asking, Gate};
+#[cfg(any(feature = "axum", feature = "tonic"))]
+pub(crate) use self::gate::{active, handles, session};
 pub use self::require::{RequireFuture, RequireLayer, RequireService, RequireSession};
 use crate::clock::Timestamp;
 use crate::record::{Meta, SessionData};

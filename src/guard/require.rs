@@ -125,7 +125,7 @@ impl<S, T> Layer<S> for RequireSession<T> {
     type Service = RequireService<S, T>;
 
     fn layer(&self, inner: S) -> RequireService<S, T> {
-        RequireService { inner, gate: Arc::clone(&self.0) }
+        RequireService::new(inner, Arc::clone(&self.0))
     }
 }
 
@@ -213,7 +213,7 @@ impl<S, T> Layer<S> for RequireLayer<T> {
     type Service = RequireService<S, T>;
 
     fn layer(&self, inner: S) -> RequireService<S, T> {
-        RequireService { inner, gate: Arc::clone(&self.0) }
+        RequireService::new(inner, Arc::clone(&self.0))
     }
 }
 
@@ -234,6 +234,12 @@ impl<S, T> Layer<S> for RequireLayer<T> {
 pub struct RequireService<S, T> {
     inner: S,
     gate: Arc<Gate<T>>,
+}
+
+impl<S, T> RequireService<S, T> {
+    pub(crate) const fn new(inner: S, gate: Arc<Gate<T>>) -> Self {
+        Self { inner, gate }
+    }
 }
 
 impl<S: Clone, T> Clone for RequireService<S, T> {

@@ -14,6 +14,7 @@ mod services;
 
 mod anchor;
 mod cluster;
+mod csrf_form;
 mod demo;
 mod devices;
 mod getting_started;

@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use crate::http_support::{Program, serve};
 
-const SERVERS: [(&str, &[&str]); 7] = [
+const SERVERS: [(&str, &[&str]); 8] = [
+    ("csrf_form", &[]),
     ("demo", &[]),
     ("devices", &[]),
     ("getting_started", &[]),
