@@ -43,12 +43,12 @@ impl fmt::Display for Room {
 const ROOMS: &[(Room, &[&str])] = &[
     (Room::Foundation, &[
         "answer", "assurance", "client", "clock", "context", "error", "event", "expiry", "id", "key", "log",
-        "record", "routes", "same", "signal", "stripes", "values",
+        "profile", "record", "routes", "same", "signal", "stripes", "values",
     ]),
     (Room::Contract, &["codec", "store", "transport", "verify"]),
     (Room::Core, &[
         "commit", "endings", "entry", "finish", "future", "hints", "layer", "plan", "refusal", "registry",
-        "response", "service", "session", "shared", "sweeper", "verdict", "wait",
+        "report", "response", "service", "session", "shared", "sweeper", "verdict", "wait",
     ]),
     (Room::Adapter, &[
         "accounts", "csrf", "dbsc", "extract", "grpc", "guard", "guide", "openapi", "testkit",
