@@ -646,6 +646,12 @@ impl<T: SessionData> SessionLayer<T> {
         Report::of(&self.keys, &self.shared)
     }
 
+    /// The statuses and bodies of its refusals, for documents that show them.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn refusals_in_use(&self) -> &Refusals {
+        &self.shared.refusals
+    }
+
     fn bind(&self, transport: impl Transport) -> Result<Bound, ConfigError> {
         transport.check()?;
         let codec = Signed::new(&self.keys, transport.purpose());

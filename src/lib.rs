@@ -26,6 +26,8 @@ mod id;
 mod key;
 mod layer;
 mod log;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod plan;
 mod profile;
 mod record;

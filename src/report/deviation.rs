@@ -91,6 +91,7 @@ impl Deviation {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Strength {
     Shall,
     Should,

@@ -100,23 +100,27 @@ impl Report {
         match (self.longest_idle, self.longest_absolute) {
             (None, None) => "may choose any limits".to_owned(),
             (idle, absolute) => {
-                let most = |limit: Option<Duration>| limit.map_or("any".to_owned(), span);
+                let most = |limit: Option<Duration>| limit.map_or_else(|| "any".to_owned(), span);
                 format!("at most {} idle and {} in all", most(idle), most(absolute))
             }
         }
     }
 
     fn renewal_row(&self) -> String {
-        self.renew_after.map_or("never".to_owned(), |after| {
-            format!("every {}, grace {}", span(after), span(self.grace))
-        })
+        match self.renew_after {
+            None => "never".to_owned(),
+            Some(after) => format!("every {}, grace {}", span(after), span(self.grace)),
+        }
     }
 
     fn limit_row(&self) -> String {
-        self.limit.map_or("any number".to_owned(), |limit| match limit.excess {
-            Excess::Deny => format!("{}; one more is refused", limit.max),
-            Excess::EvictOldest => format!("{}; one more ends the oldest", limit.max),
-        })
+        match self.limit {
+            None => "any number".to_owned(),
+            Some(Limit { max, excess: Excess::Deny }) => format!("{max}; one more is refused"),
+            Some(Limit { max, excess: Excess::EvictOldest }) => {
+                format!("{max}; one more ends the oldest")
+            }
+        }
     }
 }
 
@@ -130,8 +134,10 @@ impl fmt::Display for Report {
             return f.write_str("no deviations\n");
         }
         f.write_str("deviations\n")?;
-        for deviation in &self.deviations {
-            writeln!(f, "  {:<22}  {}", head(deviation), Said(deviation))?;
+        let heads: Vec<_> = self.deviations.iter().map(head).collect();
+        let width = heads.iter().map(String::len).max().unwrap_or_default();
+        for (head, deviation) in heads.iter().zip(&self.deviations) {
+            writeln!(f, "  {head:<width$}  {}", Said(deviation))?;
         }
         Ok(())
     }
@@ -235,7 +241,9 @@ pub(super) fn span(duration: Duration) -> String {
     }
     match seconds {
         0 => "0 s".to_owned(),
-        _ if seconds % 86_400 == 0 && seconds > 86_400 => format!("{} d", seconds / 86_400),
+        _ if seconds.is_multiple_of(86_400) && seconds > 86_400 => {
+            format!("{} d", seconds / 86_400)
+        }
         _ if seconds.is_multiple_of(3600) => format!("{} h", seconds / 3600),
         _ if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
         _ => format!("{seconds} s"),

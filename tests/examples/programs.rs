@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use crate::http_support::{Program, serve};
 
-const SERVERS: [(&str, &[&str]); 7] = [
+const SERVERS: [(&str, &[&str]); 8] = [
     ("demo", &[]),
     ("devices", &[]),
     ("getting_started", &[]),
@@ -12,6 +12,7 @@ const SERVERS: [(&str, &[&str]); 7] = [
     ("two_sessions", &[]),
     ("hyper_server", &[]),
     ("grpc", &["server"]),
+    ("openapi", &[]),
 ];
 
 #[test]
