@@ -17,9 +17,11 @@ use crate::expiry::Expiry;
 use crate::hints::ClientHints;
 use crate::id::Id;
 use crate::key::{Key, Keyring};
+use crate::profile::Profile;
 use crate::record::SessionData;
 use crate::refusal::{Bodies, Refusals};
 use crate::registry::Sessions;
+use crate::report::Report;
 use crate::service::SessionService;
 use crate::shared::{Bound, Shared};
 use crate::site_data::{SiteData, line};
@@ -79,6 +81,7 @@ impl<T: SessionData> SessionLayer<T> {
             handshakes: None,
             first_present: false,
             expiry: Expiry::default(),
+            profile: None,
             limit: None,
             clock: Arc::new(SystemClock),
             observer: None,
@@ -381,7 +384,8 @@ impl<T: SessionData> SessionLayer<T> {
     /// ```
     ///
     /// # Panics
-    /// If the limits contradict each other; the text says how to mend them.
+    /// If the limits contradict each other, or are longer than those of the layer's
+    /// [`profile`](Self::profile); the text says how to mend them.
     #[track_caller]
     pub fn expiry(self, expiry: Expiry) -> Self {
         accept(self.try_expiry(expiry))
@@ -400,10 +404,56 @@ impl<T: SessionData> SessionLayer<T> {
     /// ```
     ///
     /// # Errors
-    /// If the limits contradict each other.
+    /// If the limits contradict each other, or are longer than those of the profile.
     pub fn try_expiry(mut self, expiry: Expiry) -> Result<Self, ConfigError> {
         expiry.check()?;
+        if let Some(profile) = &self.shared.profile {
+            profile.permit(&expiry)?;
+        }
         self.shared().expiry = expiry;
+        Ok(self)
+    }
+
+    /// Holds the limits to those of an authentication assurance level: see [`Profile`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sessile::{Expiry, Profile};
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+    ///     .profile(Profile::aal2());
+    /// let a_week = Duration::from_secs(7 * 24 * 3600);
+    /// let error = sessions.try_expiry(Expiry::default().absolute(a_week)).unwrap_err();
+    /// assert!(error.to_string().contains("24 hours of aal2"), "{error}");
+    /// ```
+    ///
+    /// # Panics
+    /// If the layer's limits were set to longer ones before, or the profile's reason is empty.
+    #[track_caller]
+    pub fn profile(self, profile: Profile) -> Self {
+        accept(self.try_profile(profile))
+    }
+
+    /// [`profile`](Self::profile) for a profile that is chosen at run time.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sessile::{Expiry, Profile};
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// let half_an_hour = sessions.expiry(Expiry::idle(Duration::from_secs(1800)).without_renewal());
+    /// assert!(half_an_hour.clone().try_profile(Profile::aal2()).is_ok());
+    /// assert!(half_an_hour.try_profile(Profile::aal3()).is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// If the layer's limits were set to longer ones before, or the profile's reason is empty.
+    pub fn try_profile(mut self, profile: Profile) -> Result<Self, ConfigError> {
+        profile.check()?;
+        let expiry = profile.apply(self.shared.expiry)?;
+        let shared = self.shared();
+        shared.expiry = expiry;
+        shared.profile = Some(profile);
         Ok(self)
     }
 
@@ -816,6 +866,25 @@ impl<T: SessionData> SessionLayer<T> {
     pub fn client_hints(mut self, hints: ClientHints) -> Self {
         self.shared().hints = Some(hints);
         self
+    }
+
+    /// What the layer is set to, and where that falls short of the standards: see [`Report`].
+    ///
+    /// ```
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// let key = Key::generate();
+    /// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), key.clone());
+    /// eprintln!("{}", sessions.report()); // where the application starts
+    /// assert_eq!(sessions.report().keys, [key.id()]);
+    /// ```
+    pub fn report(&self) -> Report {
+        Report::of(&self.keys, &self.shared)
+    }
+
+    /// The statuses and bodies of its refusals, for documents that show them.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn refusals_in_use(&self) -> &Refusals {
+        &self.shared.refusals
     }
 
     fn bind(&self, transport: impl Transport) -> Result<Bound, ConfigError> {

@@ -42,13 +42,15 @@ impl fmt::Display for Room {
 #[rustfmt::skip]
 const ROOMS: &[(Room, &[&str])] = &[
     (Room::Foundation, &[
-        "answer", "assurance", "client", "clock", "context", "error", "event", "expiry", "head", "id", "key", "log",
-        "record", "routes", "same", "signal", "site_data", "size", "stripes", "values",
+        "answer", "assurance", "client", "clock", "context", "error", "event", "expiry", "head",
+        "id", "key", "log", "profile", "record", "routes", "same", "signal", "site_data", "size",
+        "stripes", "values",
     ]),
     (Room::Contract, &["codec", "store", "transport", "verify"]),
     (Room::Core, &[
         "commit", "endings", "entry", "finish", "future", "hints", "layer", "plan", "refusal", "registry",
-        "response", "service", "session", "shared", "spend", "sweeper", "tickets", "verdict", "wait",
+        "report", "response", "service", "session", "shared", "spend", "sweeper", "tickets",
+        "verdict", "wait",
     ]),
     (Room::Adapter, &[
         "accounts", "csrf", "dbsc", "extract", "grpc", "guard", "guide", "openapi", "testkit",

@@ -207,7 +207,11 @@ async fn r54_a_deny_list_that_fails_means_503() {
 async fn verifiers_and_lazy_layers_work_as_ever() {
     let layer = SessionLayer::<Member>::carried(Sealed::new(key()), Revocation::impossible())
         .verifier(|visit: &Visit<'_, Member>| {
-            if visit.record.data.name == "mallory" { Verdict::Void("banned") } else { Verdict::Pass }
+            if visit.record.data.name == "mallory" {
+                Verdict::Void("banned")
+            } else {
+                Verdict::Pass
+            }
         });
     let app = app_of(layer.clone());
     let (mut alice, mut mallory) = (app.log_in("alice").await, app.log_in("mallory").await);
@@ -230,8 +234,7 @@ async fn verifiers_and_lazy_layers_work_as_ever() {
 
 #[test]
 fn what_needs_a_store_does_not_build_without_one() {
-    let layer =
-        || SessionLayer::<Member>::carried(Sealed::new(key()), Revocation::impossible());
+    let layer = || SessionLayer::<Member>::carried(Sealed::new(key()), Revocation::impossible());
     assert!(layer().try_limit(Limit::deny(1)).is_err());
     assert!(layer().try_sessions().is_err());
     let error = layer().try_or_transport(Query::named("ticket")).unwrap_err();

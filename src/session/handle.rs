@@ -153,6 +153,7 @@ impl<T: SessionData> Session<T> {
         let shared = &self.0.shared;
         let record = Arc::new(new.into().into_record(
             &shared.expiry,
+            shared.ceiling(),
             shared.now(),
             self.0.client.as_deref(),
         ));

@@ -9,6 +9,7 @@ use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::expiry::Expiry;
+use crate::profile::Ceiling;
 use crate::record::{Meta, Record};
 
 /// A session about to be created: its data, whom it belongs to, and how long it lives if not as
@@ -25,7 +26,8 @@ use crate::record::{Meta, Record};
 /// # let _: NewSession<Values> = remembered;
 /// ```
 ///
-/// Its limits hold for this session, whatever the layer's are:
+/// Its limits hold for this session, whatever the layer's are; a [`Profile`](crate::Profile) of the
+/// layer cuts them to what it allows.
 ///
 /// ```
 /// # use http::{Request, Response};
@@ -139,11 +141,12 @@ impl<T> NewSession<T> {
     pub(crate) fn into_record(
         self,
         expiry: &Expiry,
+        ceiling: Ceiling,
         now: Timestamp,
         client: Option<&Client>,
     ) -> Record<T> {
-        let absolute = self.absolute.unwrap_or(expiry.absolute);
-        let idle = self.idle.unwrap_or(expiry.idle).min(absolute);
+        let absolute = self.absolute.unwrap_or(expiry.absolute).min(ceiling.absolute);
+        let idle = self.idle.unwrap_or(expiry.idle).min(ceiling.idle).min(absolute);
         let mut meta = Meta::new(now, idle, absolute);
         meta.persistent = self.persistent.unwrap_or(expiry.persistent);
         meta.subject = self.subject;

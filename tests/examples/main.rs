@@ -21,6 +21,7 @@ mod getting_started;
 mod grpc;
 mod hyper_server;
 mod layer;
+mod openapi;
 mod programs;
 mod session_login;
 mod two_sessions;
