@@ -42,7 +42,8 @@ impl fmt::Display for Room {
 #[rustfmt::skip]
 const ROOMS: &[(Room, &[&str])] = &[
     (Room::Foundation, &[
-        "answer", "assurance", "client", "clock", "context", "error", "event", "expiry", "id", "key", "log",
+        "answer", "assurance", "client", "clock", "context", "error", "event", "expiry",
+        "forwarded", "id", "key", "log",
         "record", "routes", "same", "signal", "stripes", "values",
     ]),
     (Room::Contract, &["codec", "store", "transport", "verify"]),
