@@ -1,11 +1,8 @@
 //! Session data as the text that other languages can read.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::context::Context;
 use crate::error::{StoreError, StoreErrorKind};
 
 /// How large the data of one session may be unless the store is told otherwise, in bytes of JSON.
@@ -27,23 +24,6 @@ pub(super) fn decode<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
         let place = format!("line {}, column {}", error.line(), error.column());
         StoreError::new(StoreErrorKind::Undecodable).with_source(place)
     })
-}
-
-/// What is kept of how a session began: `None` if nothing is known of that.
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
-pub(super) fn from_context(context: Option<&Arc<Context>>) -> Option<String> {
-    context.map(|context| context.to_json())
-}
-
-/// Reads it back. Like data, what cannot be read stays where it is: a later version may know more
-/// levels of assurance than this one, and to write without them would lose them.
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
-pub(super) fn to_context(text: Option<&str>) -> Result<Option<Arc<Context>>, StoreError> {
-    let Some(text) = text else { return Ok(None) };
-    let context = Context::from_json(text).ok_or_else(|| {
-        StoreError::new(StoreErrorKind::Undecodable).with_source("the context is not in its form")
-    })?;
-    Ok(Some(Arc::new(context)))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::Id;
 use crate::record::Meta;
-use crate::store::json;
+use crate::store::context;
 
 /// The arguments of a statement.
 #[derive(Default)]
@@ -82,7 +82,7 @@ pub(super) fn meta(row: &PgRow) -> Result<Meta, StoreError> {
     meta.authenticated = or_created(get(row, 8)?);
     meta.touch(or_created(get(row, 9)?));
     meta.absolute = get::<Option<Moment>>(row, 10)?.map_or(expires, Timestamp::from);
-    meta.context = json::to_context(get(row, 12)?)?;
+    meta.context = context::decode(get(row, 12)?)?;
     if expires < meta.deadline() {
         meta.absolute = expires; // another program shortened it
     }

@@ -9,7 +9,7 @@ use super::failure::undecodable;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::record::{Meta, Record, SessionData};
-use crate::store::json;
+use crate::store::{self, json};
 
 /// The format that is written. Others are not read.
 const FORMAT: &str = "1";
@@ -34,7 +34,7 @@ pub(super) fn idle(meta: &Meta) -> u64 {
 
 /// How it began, as the text of its own that it is; empty if nothing is known of that.
 pub(super) fn context(meta: &Meta) -> String {
-    json::from_context(meta.context.as_ref()).unwrap_or_default()
+    store::context::encode(meta).unwrap_or_default()
 }
 
 /// Everything but subject, context and data.
@@ -56,7 +56,7 @@ pub(super) fn session(
     context: Option<&str>,
 ) -> Result<Meta, StoreError> {
     let mut meta = parse(text, subject).ok_or_else(|| undecodable("`meta`"))?;
-    meta.context = json::to_context(context)?;
+    meta.context = store::context::decode(context)?;
     Ok(meta)
 }
 

@@ -28,7 +28,7 @@ use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::Id;
 use crate::record::Meta;
-use crate::store::{Admission, Created, Excess, Limit, Revoke, Revoked, json};
+use crate::store::{Admission, Created, Excess, Limit, Revoke, Revoked, context};
 
 /// A place in the index of a subject.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -389,7 +389,7 @@ impl Engine {
         let session = meta.and_then(|meta| row::parse(&meta, None));
         let session = session.map(|mut meta| {
             // One that cannot be read is no reason to refuse the subject's next login.
-            meta.context = json::to_context(context.as_deref()).unwrap_or_default();
+            meta.context = context::decode(context.as_deref()).unwrap_or_default();
             meta
         });
         Ok(Sight {

@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::Id;
 use crate::record::{Meta, Record};
-use crate::store::json;
+use crate::store::{context, json};
 
 /// The columns of a record's [`Meta`], in the order in which they are bound and read.
 pub(super) const META: &str = "subject, version, generation, confirmed, persistent, renewed, \
@@ -33,7 +33,7 @@ pub(super) fn bind_record(query: Query, meta: &Meta, data: &str) -> Query {
         .bind(Timestamp::from_millis(0).plus(meta.idle()))
         .bind(meta.absolute)
         .bind(meta.last_seen())
-        .bind(json::from_context(meta.context.as_ref()).map(Arc::from))
+        .bind(context::encode(meta).map(Arc::from))
         .bind(data)
 }
 
@@ -66,7 +66,7 @@ fn meta(row: &SqliteRow) -> Result<Meta, StoreError> {
     meta.absolute = time(row, "absolute")?;
     meta.subject = row.try_get::<Option<&str>, _>("subject").map_err(failure)?.map(Arc::from);
     meta.touch(time(row, "last_seen")?);
-    meta.context = json::to_context(row.try_get("context").map_err(failure)?)?;
+    meta.context = context::decode(row.try_get("context").map_err(failure)?)?;
     Ok(meta)
 }
 
