@@ -17,6 +17,7 @@ mod expiry;
 #[cfg(feature = "axum")]
 mod extract;
 mod finish;
+mod forwarded;
 mod future;
 #[cfg(feature = "tonic")]
 mod grpc;

@@ -42,9 +42,9 @@ impl fmt::Display for Room {
 #[rustfmt::skip]
 const ROOMS: &[(Room, &[&str])] = &[
     (Room::Foundation, &[
-        "answer", "assurance", "client", "clock", "context", "error", "event", "expiry", "head",
-        "id", "key", "log", "profile", "record", "routes", "same", "signal", "site_data", "size",
-        "stripes", "values",
+        "answer", "assurance", "client", "clock", "context", "error", "event", "expiry",
+        "forwarded", "head", "id", "key", "log", "profile", "record", "routes", "same", "signal",
+        "site_data", "size", "stripes", "values",
     ]),
     (Room::Contract, &["codec", "store", "transport", "verify"]),
     (Room::Core, &[

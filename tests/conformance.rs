@@ -90,6 +90,9 @@ const CAUGHT_BY: &[(Flaw, &[&str])] = &[
     (Flaw::ForgetsPersistent, &["S2"]),
     (Flaw::ForgetsConfirmed, &["S2", "S15", "S23"]),
     (Flaw::ForgetsGeneration, &["S2", "S16", "S23", "S24", "S52"]),
+    (Flaw::ForgetsContext, &["S2"]),
+    (Flaw::DropsContextOnReplace, &["S2"]),
+    (Flaw::ListsNoContext, &["K6", "K13"]),
     (Flaw::RoundsTimes, &["S2", "S6", "S23", "S24"]),
     (Flaw::TruncatesData, &["S44"]),
 ];

@@ -188,6 +188,8 @@ async fn data_are_json_that_anybody_can_read() {
     assert_eq!((&data["user"], &data["counter"]), (&"ann".into(), &3.into()));
     assert_eq!(cli.run(&["HGET", &key, "subject"]), "ann");
     assert!(cli.run(&["HGET", &key, "meta"]).starts_with("1 1 "));
+    assert_eq!(cli.run(&["HEXISTS", &key, "context"]), "0", "as before there were contexts");
+    assert_eq!(store.load(id, now()).await.unwrap().unwrap().meta.context, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -105,6 +105,10 @@ impl<T> NewSession<T> {
 
     /// Says how surely its holder has just proved who they are, for
     /// [guards](crate::guard::assurance) that ask.
+    ///
+    /// It holds for this session alone. A session in whose place this one begins hands nothing
+    /// on: whoever logs in again with less than before has less (NIST SP 800-63B, 5.1), and one
+    /// that says nothing here has no level at all.
     pub const fn assurance(mut self, level: Assurance) -> Self {
         self.context.assurance = Some(level);
         self
@@ -125,7 +129,30 @@ impl<T> NewSession<T> {
         self
     }
 
-    /// Says what the identity provider calls this kind of login (`acr` of OpenID Connect).
+    /// Says what the identity provider calls this kind of login (`acr` of OpenID Connect). What it
+    /// is worth is for the application to say, with [`assurance`](Self::assurance).
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use sessile::{Assurance, NewSession, Values};
+    /// /// What an ID token says, once its signature was checked.
+    /// struct Claims { sub: String, acr: String, amr: Vec<String>, auth_time: u64 }
+    ///
+    /// fn session_of(claims: Claims) -> NewSession<Values> {
+    ///     let level = match claims.acr.as_str() {
+    ///         "urn:example:two_factors" => Assurance::Aal2,
+    ///         _ => Assurance::Aal1,
+    ///     };
+    ///     NewSession::with(Values::new())
+    ///         .subject(claims.sub)
+    ///         .assurance(level)
+    ///         .methods(claims.amr)
+    ///         .acr(claims.acr)
+    ///         .authenticated_at(SystemTime::UNIX_EPOCH + Duration::from_secs(claims.auth_time))
+    /// }
+    /// # let (sub, acr) = ("user-42".to_owned(), "urn:example:one".to_owned());
+    /// # let _ = session_of(Claims { sub, acr, amr: vec!["pwd".to_owned()], auth_time: 1_768_465_800 });
+    /// ```
     pub fn acr(mut self, class: impl Into<Box<str>>) -> Self {
         self.context.acr = Some(class.into());
         self

@@ -40,6 +40,8 @@ use std::sync::Arc;
 #[cfg(feature = "cached")]
 mod cached;
 mod connect;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
+mod context;
 #[cfg(feature = "sealed")]
 mod encrypted;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis", feature = "sealed"))]

@@ -98,9 +98,10 @@ impl Engine {
     }
 
     async fn session(&self, id: Id, now: Timestamp) -> Result<Option<(Id, Meta)>, StoreError> {
-        let answer = self.fields(id, &["meta", "subject"], self.until()).await?;
-        let [meta, subject] = row::fields(answer)?;
-        let meta = meta.and_then(|meta| row::parse(&meta, subject.map(Into::into)));
+        let answer = self.fields(id, &["meta", "subject", "context"], self.until()).await?;
+        let [meta, subject, context] = row::fields(answer)?;
+        let meta = meta
+            .and_then(|meta| row::session(&meta, subject.map(Into::into), context.as_deref()).ok());
         Ok(meta.filter(|meta| meta.is_live(now)).map(|meta| (id, meta)))
     }
 }

@@ -40,7 +40,8 @@ impl Engine {
             .arg(limit.map_or("", |limit| match limit.excess {
                 Excess::Deny => "deny",
                 Excess::EvictOldest => "evict",
-            }));
+            }))
+            .arg(row::context(&draft.meta));
         let answer = call.texts(&self.fleet, self.until()).await?;
         match (word(&answer), answer.as_slice()) {
             ("exists", _) => Ok(Created::Exists),
@@ -68,11 +69,12 @@ impl Engine {
             let [_, next, sessions @ ..] = answer.as_slice() else {
                 return Err(unexpected());
             };
-            for pair in sessions.chunks_exact(2) {
-                let [id, meta] = pair else {
+            for session in sessions.chunks_exact(3) {
+                let [id, meta, context] = session else {
                     return Err(unexpected());
                 };
-                let meta = row::parse(meta, Some(subject.into())).ok_or_else(unexpected)?;
+                let context = Some(context.as_str()).filter(|context| !context.is_empty());
+                let meta = row::session(meta, Some(subject.into()), context)?;
                 found.push((id.parse().map_err(|_| unexpected())?, meta));
             }
             if next.is_empty() {

@@ -120,6 +120,12 @@ pub enum Flaw {
     ForgetsGeneration,
     /// `confirmed` is not kept.
     ForgetsConfirmed,
+    /// `context` is not kept.
+    ForgetsContext,
+    /// A write drops `context`.
+    DropsContextOnReplace,
+    /// Lists leave `context` out.
+    ListsNoContext,
     /// Times are kept in whole seconds.
     RoundsTimes,
     /// Long text is cut off.
@@ -190,6 +196,9 @@ impl Flaw {
         Self::ForgetsPersistent,
         Self::ForgetsGeneration,
         Self::ForgetsConfirmed,
+        Self::ForgetsContext,
+        Self::DropsContextOnReplace,
+        Self::ListsNoContext,
         Self::RoundsTimes,
         Self::TruncatesData,
     ];

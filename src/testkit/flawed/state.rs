@@ -177,6 +177,7 @@ impl State {
         let expected = if flaw == Flaw::IgnoresVersion { old.meta.version } else { expected };
         match flaw {
             Flaw::MergesTags => record.data.tags.extend(old.data.tags.clone()),
+            Flaw::DropsContextOnReplace => record.meta.context = None,
             Flaw::KeepsFirstDeadline => record.meta.absolute = old.meta.absolute,
             _ => {}
         }
@@ -259,6 +260,7 @@ pub(super) fn mangled(flaw: Flaw, record: &Record<Sample>) -> Record<Sample> {
         Flaw::ForgetsPersistent => meta.persistent = false,
         Flaw::ForgetsGeneration => meta.generation = 0,
         Flaw::ForgetsConfirmed => meta.confirmed = true,
+        Flaw::ForgetsContext => meta.context = None,
         Flaw::RoundsTimes => {
             for time in [&mut meta.renewed, &mut meta.authenticated, &mut meta.absolute] {
                 *time = Timestamp::from_millis(time.as_millis() / 1_000 * 1_000);
@@ -280,6 +282,7 @@ fn seen_at(meta: &Meta, at: Timestamp) -> Meta {
     (seen.renewed, seen.created) = (meta.renewed, meta.created);
     (seen.authenticated, seen.absolute) = (meta.authenticated, meta.absolute);
     seen.subject.clone_from(&meta.subject);
+    seen.context.clone_from(&meta.context);
     seen
 }
 
