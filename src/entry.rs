@@ -176,22 +176,37 @@ impl<T: SessionData> Shared<T> {
 
     /// Verifies a lazy request's candidates and loads its session.
     pub(crate) async fn load_unread(&self, unread: Unread) -> Result<Base<T>, Error> {
+        let presented = match self.verify(&unread) {
+            Ok(presented) => presented,
+            Err(rejection) => return Ok(self.without(rejection)),
+        };
+        let now = self.now();
+        let answer = self.store.load(presented.ticket.id, now);
+        let loaded = Timed::new(answer, &*self.clock, self.store_timeout).await;
+        Ok(self.accept(presented, loaded, now, || unread.clearable)?)
+    }
+
+    /// Verifies a lazy request's candidates to end their session unseen.
+    pub(crate) fn name_unread(&self, unread: &Unread) -> Base<T> {
+        match self.verify(unread) {
+            Ok(Presented { ticket, via, .. }) => {
+                Base::Named { id: ticket.id, via, clear: unread.clearable }
+            }
+            Err(rejection) => self.without(rejection),
+        }
+    }
+
+    fn verify(&self, unread: &Unread) -> Result<Presented, Option<Rejection>> {
         let mut rejection = None;
         for (via, bound) in (0..).zip(&self.transports) {
             let values = unread.candidates.as_slice().iter().filter(|(of, _)| *of == via);
             match choose(&bound.codec, values.map(|(_, text)| text.as_slice())) {
                 Seen::Nothing => {}
                 Seen::Rejected(reason) => rejection = rejection.or(Some(reason)),
-                Seen::Ticket(presented) => {
-                    let presented = Presented { via, ..presented };
-                    let now = self.now();
-                    let answer = self.store.load(presented.ticket.id, now);
-                    let loaded = Timed::new(answer, &*self.clock, self.store_timeout).await;
-                    return Ok(self.accept(presented, loaded, now, || unread.clearable)?);
-                }
+                Seen::Ticket(presented) => return Ok(Presented { via, ..presented }),
             }
         }
-        Ok(self.without(rejection))
+        Err(rejection)
     }
 }
 

@@ -194,6 +194,13 @@ pub(crate) enum Base<T> {
     },
     /// An outdated ticket of a live session.
     Reused { id: Id, via: u8 },
+    /// A verified ticket whose session was ended unseen.
+    Named {
+        id: Id,
+        via: u8,
+        /// The client may be told to forget it even if the session was gone before.
+        clear: bool,
+    },
     /// A live session.
     Live(Live<T>),
 }
@@ -246,7 +253,9 @@ impl Unverified {
 impl<T> State<T> {
     pub(crate) fn status(&self) -> Status {
         match (&self.edits, &self.base) {
-            (Edits::Destroy, _) => Status::Ended,
+            (Edits::Destroy, _) | (Edits::None | Edits::Change(_), Base::Named { .. }) => {
+                Status::Ended
+            }
             (Edits::Create(..), _) | (_, Base::Live(_)) => Status::Active,
             (_, Base::Without { status, .. }) => *status,
             (_, Base::Reused { .. }) => Status::Rejected(Rejection::Reused),
@@ -258,6 +267,7 @@ impl<T> State<T> {
         match &self.base {
             Base::Live(_) => Came::Live,
             Base::Reused { .. } => Came::Reused,
+            Base::Named { .. } => Came::Named,
             Base::Without { clear: true, .. } => Came::Dead,
             Base::Without { .. } | Base::Unread(_) => Came::Without,
         }
@@ -298,7 +308,7 @@ impl<T> Base<T> {
             Self::Live(live) => live.due != Due::NOTHING,
             Self::Without { clear, .. } => *clear,
             Self::Reused { .. } => true,
-            Self::Unread(_) => false,
+            Self::Unread(_) | Self::Named { .. } => false,
         }
     }
 }
