@@ -31,7 +31,7 @@ struct Site {
     store: Faulty<Member>,
 }
 
-type Page = fn(LazySession<Member>) -> Result<(), Error>;
+type Page = fn(&LazySession<Member>) -> Result<(), Error>;
 
 impl Site {
     fn new() -> Self {
@@ -48,7 +48,7 @@ impl Site {
         }
         let service = self.app.layer.clone().lazy().layer(service_fn(
             move |request: Request<()>| async move {
-                let session = LazySession::<Member>::of(&request).expect("a lazy layer").clone();
+                let session = LazySession::<Member>::of(&request).expect("a lazy layer");
                 page(session).map(|()| Response::new(String::new()))
             },
         ));
@@ -69,7 +69,7 @@ impl Site {
     }
 }
 
-fn log_out(session: LazySession<Member>) -> Result<(), Error> {
+fn log_out(session: &LazySession<Member>) -> Result<(), Error> {
     session.destroy()
 }
 

@@ -28,7 +28,7 @@ use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::Id;
 use crate::record::Meta;
-use crate::store::{Admission, Created, Excess, Limit, Revoke, Revoked};
+use crate::store::{Admission, Created, Limit, Revoke, Revoked};
 
 /// A place in the index of a subject.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -176,7 +176,7 @@ impl Engine {
             let coming = seen.iter().filter(|sight| sight.session.is_none());
             let coming = coming.filter(|sight| sight.place.age(time) < UNDER_WAY).count();
             seen.retain(|sight| sight.session.as_ref().is_some_and(|meta| meta.is_live(now)));
-            if seen.len() >= limit.max && limit.excess == Excess::Deny {
+            if seen.len() >= limit.max && limit.denies() {
                 return Ok(Verdict::Limit);
             }
             if coming == 0 || seen.len() + coming < limit.max {
