@@ -177,7 +177,9 @@ impl Engine {
             let coming = coming.filter(|sight| sight.place.age(time) < UNDER_WAY).count();
             seen.retain(|sight| sight.session.as_ref().is_some_and(|meta| meta.is_live(now)));
             if seen.len() >= limit.max && limit.denies() {
-                return Ok(Verdict::Limit);
+                // Whoever took the id meanwhile may be the reason why so many are there now.
+                let taken = self.is_taken(id, now, until).await?;
+                return Ok(if taken { Verdict::Exists } else { Verdict::Limit });
             }
             if coming == 0 || seen.len() + coming < limit.max {
                 let victims = oldest(seen, limit.max);
