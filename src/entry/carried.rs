@@ -72,15 +72,7 @@ impl<T: SessionData> Shared<T> {
         asker: Asker<'_>,
     ) -> Result<Base<T>, Error> {
         let who = asker.1.map(|client| &**client);
-        let mut brought = Brought::Nothing;
-        for via in (0..).take(self.transports.len()) {
-            let values = unread.candidates.as_slice().iter().filter(|(of, _)| *of == via);
-            let values = values.map(|(_, text)| text.as_bytes());
-            if self.take(tickets, via, values, &mut brought) {
-                break;
-            }
-        }
-        let (presented, record) = match brought {
+        let (presented, record) = match self.bring(tickets, &unread) {
             Brought::Nothing => return Ok(self.without(None, who)),
             Brought::Rejected(reason) => return Ok(self.without(Some(reason), who)),
             Brought::Session(presented, record) => (presented, record),
@@ -90,6 +82,31 @@ impl<T: SessionData> Shared<T> {
         let loaded: Loaded<T> = Timed::new(answer, &*self.clock, self.store_timeout).await;
         let base = self.admit(presented, loaded, now, unread.clearable, asker);
         Ok(base.await?)
+    }
+
+    /// What a lazy request's candidates name, without asking whether it was ended.
+    pub(super) fn verify_carried(
+        &self,
+        tickets: &Tickets<T>,
+        unread: &Unread,
+    ) -> Result<Presented, Option<Rejection>> {
+        match self.bring(tickets, unread) {
+            Brought::Nothing => Err(None),
+            Brought::Rejected(reason) => Err(Some(reason)),
+            Brought::Session(presented, _) => Ok(presented),
+        }
+    }
+
+    fn bring(&self, tickets: &Tickets<T>, unread: &Unread) -> Brought<T> {
+        let mut brought = Brought::Nothing;
+        for via in (0..).take(self.transports.len()) {
+            let values = unread.candidates.as_slice().iter().filter(|(of, _)| *of == via);
+            let values = values.map(|(_, text)| text.as_bytes());
+            if self.take(tickets, via, values, &mut brought) {
+                break;
+            }
+        }
+        brought
     }
 
     /// Opens one transport's candidates, and says whether no other is to be asked. Of several of

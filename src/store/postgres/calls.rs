@@ -15,7 +15,7 @@ use crate::error::{StoreError, StoreErrorKind};
 use crate::id::Id;
 use crate::record::{Meta, Record, SessionData};
 use crate::store::{
-    Admission, Created, Cursor, Excess, Revoke, Revoked, Saved, Scanned, Swept, context, json,
+    Admission, Created, Cursor, Revoke, Revoked, Saved, Scanned, Swept, context, json,
 };
 
 /// A table, and how to reach it.
@@ -75,7 +75,7 @@ impl<T: SessionData> Calls<T> {
             .with(Moment::end_of(now))?
             .with(admission.replacing.map(Key::from))?
             .with(limit.map(|limit| row::at_most(limit.max)))?
-            .with(limit.is_some_and(|limit| limit.excess == Excess::Deny))?;
+            .with(limit.is_some_and(|limit| limit.denies()))?;
         let rows = self.rows(&self.statements.create, bound, Repeat::Never).await?;
         let row = rows.first().ok_or_else(unexpected)?;
         match row::get::<i16>(row, 0)? {

@@ -43,6 +43,7 @@ mod row;
 mod scan;
 mod script;
 mod steps;
+mod tls;
 mod whole;
 
 /// Keeps sessions in Redis 6.2 or later, or in Valkey: one server, Sentinel or a cluster. Clones
@@ -150,7 +151,7 @@ impl<T: SessionData> RedisStore<T> {
     /// no sense, a scheme without a store, TLS that is not compiled in, nobody at the address, a
     /// wrong password or a missing right.
     pub async fn open(options: RedisOptions) -> Result<Self, OpenError> {
-        let address = Address::parse(&options.url)?;
+        let address = Address::parse(&options.url, options.root_certificate.as_deref())?;
         let layout = Layout::new(options.prefix);
         let whole = !matches!(address, Address::Cluster { .. }) || layout.is_pinned();
         let engine = Engine {

@@ -28,7 +28,7 @@ use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::Id;
 use crate::record::Meta;
-use crate::store::{Admission, Created, Excess, Limit, Revoke, Revoked, context};
+use crate::store::{Admission, Created, Limit, Revoke, Revoked, context};
 
 /// A place in the index of a subject.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -177,8 +177,10 @@ impl Engine {
             let coming = seen.iter().filter(|sight| sight.session.is_none());
             let coming = coming.filter(|sight| sight.place.age(time) < UNDER_WAY).count();
             seen.retain(|sight| sight.session.as_ref().is_some_and(|meta| meta.is_live(now)));
-            if seen.len() >= limit.max && limit.excess == Excess::Deny {
-                return Ok(Verdict::Limit);
+            if seen.len() >= limit.max && limit.denies() {
+                // Whoever took the id meanwhile may be the reason why so many are there now.
+                let taken = self.is_taken(id, now, until).await?;
+                return Ok(if taken { Verdict::Exists } else { Verdict::Limit });
             }
             if coming == 0 || seen.len() + coming < limit.max {
                 let victims = oldest(seen, limit.max);

@@ -90,6 +90,8 @@ pub enum Flaw {
     LimitNotAtomic,
     /// Expired sessions count towards the limit.
     LimitCountsExpired,
+    /// A limit of none is taken for a limit of one.
+    LimitOfNoneIsOne,
     /// The newest session is evicted, not the oldest.
     EvictsNewest,
     /// Sessions that were evicted are not named.
@@ -181,6 +183,7 @@ impl Flaw {
         Self::LimitIgnored,
         Self::LimitNotAtomic,
         Self::LimitCountsExpired,
+        Self::LimitOfNoneIsOne,
         Self::EvictsNewest,
         Self::EvictsSilently,
         Self::EvictsBeforeExists,

@@ -10,7 +10,7 @@ use super::index::subject_key;
 use crate::clock::Timestamp;
 use crate::id::Id;
 use crate::record::{Meta, Record};
-use crate::store::{Admission, Created, Excess, Saved, Swept};
+use crate::store::{Admission, Created, Limit, Saved, Swept};
 use crate::testkit::sample::Sample;
 use crate::testkit::shelf::{Denied, Shelf};
 
@@ -100,6 +100,10 @@ impl State {
         doomed.and_then(|id| self.shelf.rows.remove(&id));
         match flaw {
             Flaw::KeepsReplaced => Admission { replacing: None, ..admission },
+            Flaw::LimitOfNoneIsOne => {
+                let one = |limit: Limit| Limit { max: limit.max.max(1), ..limit };
+                Admission { limit: admission.limit.map(one), ..admission }
+            }
             _ => admission,
         }
     }
@@ -147,7 +151,7 @@ impl State {
         let mut live = self.shelf.list(subject, None, usize::MAX, now);
         live.retain(|(id, _)| Some(*id) != admission.replacing);
         let excess = (live.len() + 1).saturating_sub(limit.max);
-        if excess > 0 && limit.excess == Excess::Deny {
+        if excess > 0 && limit.denies() {
             return Err(Denied);
         }
         live.sort_by_key(|(id, meta)| Reverse((meta.created, *id)));

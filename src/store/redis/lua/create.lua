@@ -3,7 +3,7 @@ local prefix, id, now, meta, absolute, ends, data, subject, owner, replacing, ma
   unpack(ARGV)
 local key = KEYS[1]
 
-local old = find(key)
+local old = redis.call('EXISTS', key) == 1 and find(key) or nil
 if live(old, now) then return { 'exists' } end
 
 local replaced = replacing ~= '' and replacing ~= id and look(session_key(prefix, replacing)) or nil
