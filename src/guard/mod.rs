@@ -7,9 +7,11 @@ use http::{Extensions, HeaderMap, Method, Uri};
 
 mod gate;
 mod require;
+mod service;
 
 pub(crate) use self::gate::{Asking, active, handles, render, session};
-pub use self::require::{RequireFuture, RequireLayer, RequireService, RequireSession};
+pub use self::require::{RequireLayer, RequireSession};
+pub use self::service::{RequireFuture, RequireService};
 use crate::clock::Timestamp;
 use crate::record::{Meta, SessionData};
 use crate::refusal::Denied;
