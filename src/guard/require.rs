@@ -49,6 +49,36 @@ impl<T: SessionData> RequireSession<T> {
         Self(Arc::new(Gate::new(None)))
     }
 
+    /// Lets anybody reach this route, as [`RequireLayer::open`] does.
+    ///
+    /// ```
+    /// use sessile::{RequireSession, Values};
+    /// # use axum::{Router, routing::get};
+    /// let members_only: Router = Router::new()
+    ///     .route("/login", get(|| async { "who are you?" }))
+    ///     .route("/profile", get(|| async { "hello" }))
+    ///     .layer(RequireSession::<Values>::new().open("GET /login"));
+    /// ```
+    ///
+    /// # Panics
+    /// If it is no route.
+    #[track_caller]
+    pub fn open(mut self, route: &str) -> Self {
+        Arc::make_mut(&mut self.0).open.add(route);
+        self
+    }
+
+    /// The routes that anybody may reach.
+    ///
+    /// ```
+    /// # use sessile::{RequireSession, Values};
+    /// let guard = RequireSession::<Values>::new().open("GET /login").open("/assets/*");
+    /// assert_eq!(guard.open_routes().collect::<Vec<_>>(), ["GET /login", "/assets/*"]);
+    /// ```
+    pub fn open_routes(&self) -> impl Iterator<Item = &str> {
+        self.0.open.iter()
+    }
+
     /// Sets the statuses and bodies of this guard's refusals.
     ///
     /// ```
@@ -159,7 +189,8 @@ impl<T: SessionData> RequireLayer<T> {
 
     /// Lets anybody reach this route, in the form `GET /login`, `/login` for all methods, or with
     /// a `*` at its end for everything below (`GET /assets/*`). The path must be the very same;
-    /// one with dot segments, doubled or encoded slashes, or backslashes is never open.
+    /// one with dot segments, doubled or encoded slashes, or backslashes is never open. It is the
+    /// path that reaches the guard: inside a nested router, without what the router took off.
     ///
     /// # Panics
     /// If it is none of these forms.

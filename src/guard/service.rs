@@ -16,7 +16,8 @@ use crate::record::SessionData;
 use crate::refusal::{Denied, Refusal};
 use crate::session::Session;
 
-/// A service that only some requests reach. Made by [`RequireSession`] and [`RequireLayer`].
+/// A service that only some requests reach. Made by [`RequireSession`](super::RequireSession)
+/// and [`RequireLayer`](super::RequireLayer).
 ///
 /// ```
 /// use http::{Request, Response};
