@@ -55,7 +55,7 @@ pub struct SessionLayer<T> {
     shared: Arc<Shared<T>>,
 }
 
-impl<T: SessionData> SessionLayer<T> {
+impl<T> SessionLayer<T> {
     /// A layer that keeps sessions in `store` and signs tickets with `keys`: a
     /// [`Key`](crate::Key), or a [`Keyring`] when keys change.
     ///
@@ -66,7 +66,10 @@ impl<T: SessionData> SessionLayer<T> {
     /// let during_a_change =
     ///     SessionLayer::<Values>::new(MemoryStore::new(), Keyring::new(new).also_accept(old));
     /// ```
-    pub fn new(store: impl Store<T>, keys: impl Into<Keyring>) -> Self {
+    pub fn new(store: impl Store<T>, keys: impl Into<Keyring>) -> Self
+    where
+        T: SessionData, // here, so that the compiler says what `T` lacks
+    {
         let shared = Shared {
             store: Arc::new(store),
             transports: Vec::new(),
@@ -88,7 +91,9 @@ impl<T: SessionData> SessionLayer<T> {
         };
         Self { keys: keys.into(), shared: Arc::new(shared) }.transport(Cookie::host("sid"))
     }
+}
 
+impl<T: SessionData> SessionLayer<T> {
     /// Lets the ticket travel this way, in place of the default cookie.
     ///
     /// ```

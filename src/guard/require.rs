@@ -35,7 +35,7 @@ use crate::refusal::Refusals;
 #[must_use = "a guard does nothing until it wraps a service"]
 pub struct RequireSession<T>(Arc<Gate<T>>);
 
-impl<T: SessionData> RequireSession<T> {
+impl<T> RequireSession<T> {
     /// A guard that refuses in the words of the session's layer.
     ///
     /// ```
@@ -45,7 +45,10 @@ impl<T: SessionData> RequireSession<T> {
     ///     .route("/profile", get(|| async { "hello" }))
     ///     .layer(RequireSession::<Values>::new());
     /// ```
-    pub fn new() -> Self {
+    pub fn new() -> Self
+    where
+        T: SessionData, // here, so that the compiler says what `T` lacks
+    {
         Self(Arc::new(Gate::new(None)))
     }
 
@@ -181,9 +184,12 @@ impl<S, T> Layer<S> for RequireSession<T> {
 #[must_use = "a guard does nothing until it wraps a service"]
 pub struct RequireLayer<T>(Arc<Gate<T>>);
 
-impl<T: SessionData> RequireLayer<T> {
+impl<T> RequireLayer<T> {
     /// Asks this guard.
-    pub fn new(guard: impl Guard<T>) -> Self {
+    pub fn new(guard: impl Guard<T>) -> Self
+    where
+        T: SessionData, // here, so that the compiler says what `T` lacks
+    {
         Self(Arc::new(Gate::new(Some(Arc::new(guard)))))
     }
 

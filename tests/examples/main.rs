@@ -12,12 +12,14 @@ mod http_support;
 #[path = "../support/services.rs"]
 mod services;
 
+mod admin;
 mod anchor;
 mod cluster;
 mod demo;
 mod devices;
 mod getting_started;
 mod grpc;
+mod guards;
 mod hyper_server;
 mod layer;
 mod programs;

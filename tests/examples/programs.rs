@@ -4,7 +4,9 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use crate::http_support::{Program, serve};
 
-const SERVERS: [(&str, &[&str]); 7] = [
+const SERVERS: [(&str, &[&str]); 9] = [
+    ("admin", &[]),
+    ("guards", &[]),
     ("demo", &[]),
     ("devices", &[]),
     ("getting_started", &[]),
