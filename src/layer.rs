@@ -62,7 +62,7 @@ pub struct SessionLayer<T> {
     shared: Arc<Shared<T>>,
 }
 
-impl<T: SessionData> SessionLayer<T> {
+impl<T> SessionLayer<T> {
     /// A layer that keeps sessions in `store` and signs tickets with `keys`: a
     /// [`Key`](crate::Key), or a [`Keyring`] when keys change.
     ///
@@ -73,7 +73,10 @@ impl<T: SessionData> SessionLayer<T> {
     /// let during_a_change =
     ///     SessionLayer::<Values>::new(MemoryStore::new(), Keyring::new(new).also_accept(old));
     /// ```
-    pub fn new(store: impl Store<T>, keys: impl Into<Keyring>) -> Self {
+    pub fn new(store: impl Store<T>, keys: impl Into<Keyring>) -> Self
+    where
+        T: SessionData, // here, so that the compiler says what `T` lacks
+    {
         let shared = Shared {
             store: Arc::new(store),
             transports: Vec::new(),
@@ -101,7 +104,9 @@ impl<T: SessionData> SessionLayer<T> {
         };
         Self { keys: keys.into(), shared: Arc::new(shared) }.transport(Cookie::host("sid"))
     }
+}
 
+impl<T: SessionData> SessionLayer<T> {
     /// A layer whose sessions live in their tickets, in the client's hands, and in no store.
     ///
     /// For what need not be kept from going stale: of two requests that change such a session at

@@ -69,7 +69,7 @@ pub use crate::error::{
 pub use crate::event::{EndReason, Event, Observer, Rejection};
 pub use crate::expiry::Expiry;
 #[cfg(feature = "axum")]
-pub use crate::extract::SessionRejection;
+pub use crate::extract::{Permitted, SessionRejection};
 pub use crate::future::ResponseFuture;
 #[cfg(feature = "tonic")]
 pub use crate::grpc::SessionRequest;

@@ -1,6 +1,8 @@
 //! What all guards do: find the session, ask the guard, word the refusal.
 
 use std::sync::Arc;
+#[cfg(feature = "tonic")]
+use std::sync::LazyLock;
 
 #[cfg(feature = "axum")]
 use http::request::Parts;
@@ -29,6 +31,8 @@ pub(crate) struct Asking<'r> {
     pub(crate) uri: &'r Uri,
     pub(crate) headers: &'r HeaderMap,
     pub(crate) extensions: &'r Extensions,
+    /// It is a gRPC request, whatever its headers say.
+    grpc: bool,
 }
 
 impl<'r> Asking<'r> {
@@ -38,6 +42,7 @@ impl<'r> Asking<'r> {
             uri: request.uri(),
             headers: request.headers(),
             extensions: request.extensions(),
+            grpc: false,
         }
     }
 
@@ -48,11 +53,22 @@ impl<'r> Asking<'r> {
             uri: &parts.uri,
             headers: &parts.headers,
             extensions: &parts.extensions,
+            grpc: false,
         }
+    }
+
+    /// What tonic leaves of a request: every gRPC request is a POST, and its path is gone.
+    #[cfg(feature = "tonic")]
+    pub(crate) fn of_grpc(headers: &'r HeaderMap, extensions: &'r Extensions) -> Self {
+        static NOWHERE: LazyLock<Uri> = LazyLock::new(|| Uri::from_static("/"));
+        Self { method: &Method::POST, uri: &NOWHERE, headers, extensions, grpc: true }
     }
 
     /// In which form it wants to be refused.
     fn asked(self) -> Asked {
+        if self.grpc {
+            return Asked::Grpc;
+        }
         let uri = self.extensions.get::<Target>().map_or(self.uri, |target| &target.0);
         Asked::of(self.method, uri, self.headers)
     }
@@ -81,13 +97,13 @@ impl<T: SessionData> Gate<T> {
     }
 
     pub(super) fn check(&self, session: &Session<T>, asking: Asking<'_>) -> Result<(), Denied> {
-        let active = match active(session) {
-            Ok(active) => active,
-            Err(_) if self.acts.is_some() => return Ok(()),
-            Err(refusal) => return Err(refusal.into()),
-        };
-        let Some(guard) = &self.guard else { return Ok(()) };
-        guard.check(&Attempt::new(&active, asking))
+        if self.acts.is_some() && active(session).is_err() {
+            return Ok(()); // nobody acts
+        }
+        match &self.guard {
+            Some(guard) => permitted(session, &**guard, asking).map(drop),
+            None => Ok(active(session).map(drop)?),
+        }
     }
 
     pub(super) fn refuse<R>(&self, denied: Denied, asking: Asking<'_>) -> Response<R>
@@ -150,6 +166,17 @@ fn found<T: SessionData>(
 /// The live session behind a handle.
 pub(crate) fn active<T: SessionData>(session: &Session<T>) -> Result<Active<T>, Refusal> {
     Active::from_session(session).ok_or_else(|| session.status().refusal())
+}
+
+/// The live session behind a handle, if the guard lets it pass.
+pub(crate) fn permitted<T: SessionData>(
+    session: &Session<T>,
+    guard: &(impl Guard<T> + ?Sized),
+    asking: Asking<'_>,
+) -> Result<Active<T>, Denied> {
+    let active = active(session)?;
+    guard.check(&Attempt::new(&active, asking))?;
+    Ok(active)
 }
 
 /// A refusal in the words of the guard, else of the session's layer, else the default ones.

@@ -12,6 +12,7 @@ mod http_support;
 #[path = "../support/services.rs"]
 mod services;
 
+mod admin;
 mod anchor;
 mod cluster;
 mod csrf_form;
@@ -19,6 +20,7 @@ mod demo;
 mod devices;
 mod getting_started;
 mod grpc;
+mod guards;
 mod hyper_server;
 mod layer;
 mod openapi;

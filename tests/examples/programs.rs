@@ -6,6 +6,8 @@ use crate::http_support::{Program, serve};
 
 const SERVERS: &[(&str, &[&str])] = &[
     ("csrf_form", &[]),
+    ("admin", &[]),
+    ("guards", &[]),
     ("demo", &[]),
     ("devices", &[]),
     ("getting_started", &[]),
