@@ -12,6 +12,7 @@
 //! ```
 //! In Swagger UI, log in with "Try it out": the browser keeps the cookie, and `/me` answers.
 #![expect(clippy::print_stdout, reason = "a program for people")]
+#![expect(clippy::exhaustive_structs, reason = "what `utoipa::path` makes")]
 
 use axum::http::StatusCode;
 use axum::routing::{get, post};

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 #![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
-#![allow(dead_code, reason = "handlers that are only documented")]
+#![allow(dead_code, clippy::exhaustive_structs, reason = "handlers that are only documented")]
 
 use std::time::Duration;
 

@@ -232,9 +232,9 @@ fn r52_a_report_holds_no_secret_and_no_name_forges_a_line() {
     let profile = Profile::aal3().dangerously_allow_longer("one door\nno deviations");
     let layer = defaults().profile(profile).expiry(Expiry::idle(HOUR)).or_transport(Liar);
     let report = layer.report();
-    let secret = "7d4f1c9be02a6853f1b7cc04d95e8a21360fbe97a4d8520c6ef31b8845a09d73";
+    let secret = "7d4f1c9be02a6853"; // the key begins so
     for text in [report.to_string(), report.to_json(), format!("{report:?}")] {
-        assert!(!text.contains(&secret[..16]), "{text}");
+        assert!(!text.contains(secret), "{text}");
     }
     assert!(!report.to_string().lines().any(|line| line.starts_with("no deviations")), "{report}");
     assert_eq!(report.to_json().lines().count(), 1);

@@ -75,7 +75,7 @@ impl Scheme {
     }
 }
 
-/// What the components of a document may be called (OpenAPI 3.1, 4.8.7.1).
+/// What the components of a document may be called (OpenAPI, "Components Object").
 pub(super) fn is_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     !name.is_empty() && name.bytes().all(allowed)
