@@ -111,7 +111,8 @@ impl<T: Send + Sync + 'static> Sessions<T> {
         self.ask("count", |index, now| index.count(subject, now)).await
     }
 
-    /// Ends this session if it is the subject's; says whether it was and lived until now.
+    /// Ends this session if it is the subject's; says whether it was and lived until now. On a page
+    /// for users, let only a fresh login do so (ASVS 7.5.2): a [guard](crate::guard) can ask for one.
     ///
     /// ```
     /// use sessile::{Active, Error, Id, Sessions, Values};

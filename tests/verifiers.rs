@@ -368,3 +368,17 @@ async fn what_was_not_known_at_login_is_not_compared() {
     (ann.address, ann.agent) = ("192.0.2.7".parse().ok(), Some("Kit/1"));
     assert_eq!(ann.status("/guarded").await, 200);
 }
+
+#[tokio::test]
+async fn a_login_in_a_voided_request_leaves_the_session_that_stays_alone() {
+    for mode in Mode::ALL {
+        let site = Site::new(mode, |layer| layer.verifier(Fingerprint::network().void()));
+        let mut ann = Browser::log_in(&site).await;
+        let mut thief = ann.clone();
+        thief.address = "203.0.113.9".parse().ok();
+        assert_eq!(thief.get("/log_in").await.0, 200);
+        assert_eq!(thief.status("/guarded").await, 200, "{mode:?}: with a session of its own");
+        assert_eq!(ann.status("/guarded").await, 200, "{mode:?}: and nobody was logged out");
+        assert_eq!(site.store.len(), 2, "{mode:?}");
+    }
+}

@@ -42,6 +42,9 @@
 //!     .verifier(SubjectEpoch::new(password_changed)); // the one that asks a database comes last
 //! ```
 //!
+//! A request whose session was voided goes on as one that came without: a login in it begins a
+//! session beside the one that stays. What shall not come back is better ended.
+//!
 //! What a *route* demands of whoever holds a session is a [guard](crate::guard)'s affair.
 
 mod age;

@@ -71,6 +71,7 @@ mod whole;
 /// | field of a session | |
 /// |---|---|
 /// | `data` | the application's data, as JSON |
+/// | `context` | the [context](crate::Context) as JSON: how it began, if that is known |
 /// | `meta` | eleven numbers with a space between: the format (1), version, last seen, idle limit, absolute deadline, created, authenticated, renewed, generation, and 0 or 1 for confirmed and persistent; times in milliseconds since 1970 |
 /// | `subject` | whom it belongs to, if anybody |
 /// | `entry` | its place in the index: the hash of the subject, and the stamp of the place |
