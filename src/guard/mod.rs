@@ -198,6 +198,27 @@ where
 }
 
 /// A request with a live session, before a guard.
+///
+/// ```
+/// use std::time::Duration;
+/// use http::Method;
+/// use sessile::guard::{Attempt, RequireLayer};
+/// # use sessile::Values;
+///
+/// /// Looked up, and put into the request, by a layer between that of the session and the guard.
+/// #[derive(Clone)]
+/// struct Account { suspended: bool }
+///
+/// /// Suspended accounts may do nothing; new or doubted sessions, and rehearsals, only read.
+/// let careful = RequireLayer::new(|attempt: &Attempt<'_, Values>| {
+///     let account = attempt.extensions().get::<Account>();
+///     let known = account.is_some_and(|account| !account.suspended);
+///     let settled = attempt.now().since(attempt.meta().created) > Duration::from_secs(60);
+///     let trusted = settled && !attempt.wants_step_up() && attempt.session().id().is_some();
+///     let in_earnest = !attempt.headers().contains_key("x-dry-run");
+///     known && (attempt.method() == Method::GET || trusted && in_earnest)
+/// });
+/// ```
 pub struct Attempt<'a, T> {
     active: &'a Active<T>,
     asking: Asking<'a>,

@@ -1,8 +1,11 @@
 //! Guards and the session that they ask for: none, a bad one, one of another type.
 
-use axum::Router;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::body::Body;
 use axum::routing::{get, post};
+use axum::{Router, middleware};
 use http::header::{COOKIE, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Request, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -239,6 +242,38 @@ async fn r4_r56_a_change_of_roles_holds_from_the_next_request_on() {
     assert_eq!(status(&after).await, 200);
     send(&app, Request::post("/demote").header(COOKIE, &after)).await;
     assert_eq!(status(&after).await, 403, "r56");
+}
+
+#[tokio::test]
+async fn r56_what_is_looked_up_for_each_request_is_never_old() {
+    #[derive(Clone)]
+    struct Account {
+        suspended: bool,
+    }
+    let suspended = Arc::new(AtomicBool::new(false));
+    let lookup = {
+        let suspended = Arc::clone(&suspended);
+        middleware::from_fn(move |mut request: axum::extract::Request, next: middleware::Next| {
+            let account = Account { suspended: suspended.load(Ordering::Relaxed) };
+            request.extensions_mut().insert(account);
+            next.run(request)
+        })
+    };
+    let guard = RequireLayer::<User>::new(|attempt: &Attempt<'_, User>| {
+        attempt.extensions().get::<Account>().is_some_and(|account| !account.suspended)
+    });
+    let holder = Holder::of(users(), User::of(&[], &[])).await;
+    let routes = Router::new().route("/", get(|| async {}));
+    let app = routes.clone().layer(guard.clone()).layer(lookup).layer(holder.layer.clone());
+    let status = async |app: &Router| {
+        let request = holder.request("/").map(|()| Body::empty());
+        app.clone().oneshot(request).await.unwrap().status()
+    };
+    assert_eq!(status(&app).await, 200);
+    suspended.store(true, Ordering::Relaxed);
+    assert_eq!(status(&app).await, 403);
+    let without = routes.layer(guard).layer(holder.layer.clone());
+    assert_eq!(status(&without).await, 403, "nobody looked it up");
 }
 
 #[tokio::test]
