@@ -35,6 +35,14 @@ pub struct Revocation(Option<(Arc<dyn Store<()>>, Duration)>);
 impl Revocation {
     /// It cannot: a log-out makes the browser forget its ticket, and whoever has copied that goes
     /// on until it expires.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sealed")] {
+    /// use sessile::{Key, Revocation, SessionLayer, Values, codec::Sealed};
+    /// let sealed = Sealed::new(Key::generate());
+    /// let preferences = SessionLayer::<Values>::carried(sealed, Revocation::impossible());
+    /// # }
+    /// ```
     pub fn impossible() -> Self {
         Self(None)
     }

@@ -9,6 +9,34 @@ use crate::event::Rejection;
 ///
 /// What it seals must come back unchanged or not at all: the session in it is trusted. A ticket of
 /// one purpose (such as `cookie:__Host-sid`) must not open under another.
+///
+/// One that leaves the sealing to another and adds the version of its format:
+///
+/// ```
+/// # #[cfg(feature = "sealed")] {
+/// use sessile::codec::{Carried, Carrier, Sealed};
+/// use sessile::{Key, Rejection};
+///
+/// #[derive(Debug)]
+/// struct Versioned(Sealed);
+///
+/// impl Carrier for Versioned {
+///     fn seal(&self, purpose: &str, payload: &[u8]) -> Option<String> {
+///         Some(format!("v1.{}", self.0.seal(purpose, payload)?))
+///     }
+///
+///     fn open(&self, purpose: &str, ticket: &[u8]) -> Result<Carried, Rejection> {
+///         let sealed = ticket.strip_prefix(b"v1.").ok_or(Rejection::Malformed)?;
+///         let Carried { payload, old_key, .. } = self.0.open(purpose, sealed)?;
+///         Ok(Carried::new(payload, old_key))
+///     }
+/// }
+///
+/// let carrier = Versioned(Sealed::new(Key::generate()));
+/// let ticket = carrier.seal("cookie:a", b"payload").unwrap();
+/// assert_eq!(carrier.open("cookie:a", ticket.as_bytes()).unwrap().payload, b"payload");
+/// # }
+/// ```
 pub trait Carrier: fmt::Debug + Send + Sync + 'static {
     /// The ticket for this payload, of ASCII characters that a cookie value may have (RFC 6265,
     /// 4.1.1); `None` if it cannot be made.
