@@ -214,6 +214,7 @@ impl<T: SessionData> SessionLayer<T> {
     /// # Errors
     /// As for [`transport_with`](Self::transport_with).
     #[cfg(feature = "fastapi-sessions")]
+    #[expect(clippy::needless_pass_by_value, reason = "a setting is handed over, as all are")]
     pub fn try_transport_with(
         self,
         cookie: Cookie,
@@ -255,6 +256,7 @@ impl<T: SessionData> SessionLayer<T> {
     /// # Errors
     /// As for [`or_transport_with`](Self::or_transport_with).
     #[cfg(feature = "fastapi-sessions")]
+    #[expect(clippy::needless_pass_by_value, reason = "a setting is handed over, as all are")]
     pub fn try_or_transport_with(
         self,
         cookie: Cookie,
@@ -273,7 +275,7 @@ impl<T: SessionData> SessionLayer<T> {
             ));
         }
         let cookies = Codec::FastapiSessions(codec.bind(cookie.purpose())?);
-        self.bind_with(cookie, cookies, codec.read_only)
+        Self::bind_with(cookie, cookies, codec.read_only)
     }
 
     /// Lets the ticket travel this way too: transports are tried in the order in which they were
@@ -347,8 +349,8 @@ impl<T: SessionData> SessionLayer<T> {
         Ok(self)
     }
 
-    /// Lets the first transport that brings anything decide, valid or not, as FastAuth's token
-    /// locations do. Without it, the first that brings a *valid* ticket decides.
+    /// Lets the first transport that brings anything decide, valid or not, as the token
+    /// locations of `FastAuth` do. Without it, the first that brings a *valid* ticket decides.
     ///
     /// ```
     /// # use http::{Request, Response, header::SET_COOKIE};
@@ -894,11 +896,10 @@ impl<T: SessionData> SessionLayer<T> {
 
     fn bind(&self, transport: impl Transport) -> Result<Bound, ConfigError> {
         let codec = Codec::Signed(Signed::new(&self.keys, transport.purpose()));
-        self.bind_with(transport, codec, false)
+        Self::bind_with(transport, codec, false)
     }
 
     fn bind_with(
-        &self,
         transport: impl Transport,
         codec: Codec,
         read_only: bool,

@@ -299,12 +299,13 @@ impl Facts {
 /// All that can be known of how a session began.
 fn known() -> Context {
     let agent = "Kit/1 (it's \"quoted\", \\ and \u{e9}\u{1f980})";
-    let mut context = Context::default();
-    context.client = Some(Client::new(Some([192, 0, 2, 7].into()), Some(agent)));
-    context.assurance = Some(Assurance::Aal2);
-    context.methods = vec!["pwd".into(), "otp".into()];
-    context.acr = Some("urn:example:gold".into());
-    context
+    Context {
+        client: Some(Client::new(Some([192, 0, 2, 7].into()), Some(agent))),
+        assurance: Some(Assurance::Aal2),
+        methods: vec!["pwd".into(), "otp".into()],
+        acr: Some("urn:example:gold".into()),
+        ..Context::default()
+    }
 }
 
 /// What a healthy store answers.
