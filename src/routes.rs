@@ -67,14 +67,15 @@ fn parse(text: &str) -> Option<Route> {
 /// was an exemption that did not).
 fn is_plain(path: &str) -> bool {
     let dots = |segment: &str| segment == "." || segment == "..";
-    let escaped = |escape: &[u8]| {
-        path.as_bytes().windows(escape.len()).any(|part| part.eq_ignore_ascii_case(escape))
-    };
+    let escape = |at: &[u8]| ESCAPES.iter().any(|escape| at.eq_ignore_ascii_case(escape));
     !path.contains("//")
         && !path.contains('\\')
         && !path.split('/').any(dots)
-        && ![b"%2f", b"%5c", b"%2e", b"%00"].into_iter().any(|escape| escaped(escape))
+        && !path.as_bytes().windows(3).any(escape)
 }
+
+/// What some router decodes and another does not: `/`, `\`, `.` and the end of a text.
+const ESCAPES: [&[u8]; 4] = [b"%2f", b"%5c", b"%2e", b"%00"];
 
 #[cfg(test)]
 mod tests {

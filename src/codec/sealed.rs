@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn c02_what_was_tampered_with_or_is_of_another_key_or_purpose_does_not_open() {
         let key = Key::generate();
-        let sealed = Sealed::new(key.clone());
+        let sealed = Sealed::new(key);
         let ticket = sealed.seal("cookie:a", b"payload").unwrap();
         assert_eq!(sealed.open("cookie:a", ticket.as_bytes()).unwrap().payload, b"payload");
         let open = |sealed: &Sealed, purpose: &str, ticket: &[u8]| {

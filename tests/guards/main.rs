@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::unwrap_in_result,
     clippy::indexing_slicing,
     clippy::missing_panics_doc,
