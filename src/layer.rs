@@ -668,7 +668,7 @@ impl<T: SessionData> SessionLayer<T> {
         Ok(Sessions::new(Arc::clone(&self.shared)))
     }
 
-    /// What removes expired sessions in the background, once it is spawned: some hundred at a
+    /// What removes expired sessions in the background, once it is spawned: a hundred at a
     /// time, until none is left, at this interval. Zero turns it off.
     ///
     /// ```
