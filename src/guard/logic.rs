@@ -10,10 +10,11 @@ use crate::refusal::{Denied, Refusal};
 ///
 /// ```
 /// use sessile::guard::{And, IsActive, IsVerified, Principal, is_active, is_verified};
-/// fn in_good_standing<T: Principal + 'static>() -> And<IsActive, IsVerified, T> {
+/// fn in_good_standing<T: Principal + sessile::SessionData>() -> And<IsActive, IsVerified, T> {
 ///     use sessile::guard::Guard;
 ///     is_active().and(is_verified())
 /// }
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
 /// # struct Member;
 /// # impl Principal for Member {}
 /// # let _ = in_good_standing::<Member>();
@@ -24,9 +25,10 @@ pub struct And<A, B, T>(A, B, PhantomData<fn(&T)>);
 ///
 /// ```
 /// use sessile::guard::{Guard, HasPermission, HasRole, Or, Principal, has_permission, has_role};
-/// fn may_delete<T: Principal + 'static>() -> Or<HasRole, HasPermission, T> {
+/// fn may_delete<T: Principal + sessile::SessionData>() -> Or<HasRole, HasPermission, T> {
 ///     has_role("admin").or(has_permission("user:delete"))
 /// }
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
 /// # struct Member;
 /// # impl Principal for Member {}
 /// # let _ = may_delete::<Member>();
@@ -37,9 +39,10 @@ pub struct Or<A, B, T>(A, B, PhantomData<fn(&T)>);
 ///
 /// ```
 /// use sessile::guard::{Guard, HasRole, Not, Principal, has_role};
-/// fn not_suspended<T: Principal + 'static>() -> Not<HasRole, T> {
+/// fn not_suspended<T: Principal + sessile::SessionData>() -> Not<HasRole, T> {
 ///     has_role("suspended").not()
 /// }
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
 /// # struct Member;
 /// # impl Principal for Member {}
 /// # let _ = not_suspended::<Member>();

@@ -42,6 +42,7 @@
 //!     fn is_verified(&self) -> bool { self.verified }
 //! }
 //!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! let policy = Policy::new().role("moderator", ["user:read", "user:delete"]).role("admin", [""; 0]);
 //! let known = RequireLayer::<User>::new(is_active().and(is_verified())).refusals(
 //!     Refusals::detail().with(Refusal::Forbidden, StatusCode::NOT_FOUND, "User not found"),
@@ -50,7 +51,6 @@
 //!     policy.has_role("admin").or(policy.has_permission("user:delete")),
 //! )
 //! .refusals(Refusals::fastauth());
-//! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! # let sessions = SessionLayer::<User>::new(MemoryStore::new(), Key::generate());
 //! # let log_in = sessions.clone().layer(service_fn(|request: Request<User>| async move {
 //! #     let session = Session::<User>::of(&request).unwrap();
