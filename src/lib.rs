@@ -46,6 +46,8 @@ mod stripes;
 mod sweeper;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+#[cfg(any(feature = "jwt", feature = "paseto"))]
+pub mod token;
 pub mod transport;
 mod values;
 mod verdict;
