@@ -191,6 +191,10 @@ impl Tokens {
         self.clock.now().into()
     }
 
+    pub(super) fn its_clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
     fn write<C, M>(&self, new: &NewToken<C>) -> Result<Vec<u8>, TokenError>
     where
         C: Serialize,
