@@ -51,6 +51,18 @@ impl PasetoKey {
         Ok(Self::proper(bytes))
     }
 
+    /// These 32 bytes, without a look at how they were chosen: for the tokens of another system
+    /// until it has a better key, and for published test vectors.
+    ///
+    /// ```
+    /// use sessile::token::{Paseto, PasetoKey};
+    /// let paseto = Paseto::local(PasetoKey::dangerously_from_bytes(&[0; 32]));
+    /// # let _ = paseto;
+    /// ```
+    pub fn dangerously_from_bytes(bytes: &[u8; 32]) -> Self {
+        Self::proper(bytes)
+    }
+
     /// A secret of 1 to 64 bytes as fastapi-paseto deployments have it: it goes into BLAKE2b as it
     /// is, whatever its length and however it was chosen. It only reads, until their tokens have
     /// expired: name it with [`Paseto::also_accept`](super::Paseto::also_accept).
