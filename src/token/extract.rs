@@ -6,9 +6,9 @@ use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 
-use super::TokenError;
 use super::access::{Access, CustomClaims, Refused};
-use crate::refusal::Refusal;
+use super::{PairError, TokenError};
+use crate::refusal::{Refusal, Refusals};
 
 /// Why an extractor found no access token. As a response it is worded as the layer's refusals are.
 ///
@@ -74,6 +74,13 @@ impl IntoResponse for AccessRejection {
 impl IntoResponse for TokenError {
     fn into_response(self) -> Response {
         super::access::default_refusals().respond(self.refusal()).into_response()
+    }
+}
+
+/// 401 where there is no session to renew, 503 where the store failed; as problem+json.
+impl IntoResponse for PairError {
+    fn into_response(self) -> Response {
+        Refusals::problem().respond(self.refusal()).into_response()
     }
 }
 

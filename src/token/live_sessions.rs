@@ -10,6 +10,7 @@ use dashmap::mapref::entry::Entry;
 use super::{Revocation, TokenIds};
 use crate::answer::StoreAnswer;
 use crate::clock::Timestamp;
+use crate::event::{Event, Observer};
 use crate::id::Id;
 use crate::store::Store;
 
@@ -17,7 +18,8 @@ use crate::store::Store;
 /// through [`Sessions`](crate::Sessions) ends it. The store that all nodes share is asked, and its
 /// answer used for at most [`within`](Self::within). A token without a session is refused.
 ///
-/// A clone is a handle on the same answers.
+/// A clone is a handle on the same answers. As the [`Observer`] of the session layer it learns at
+/// once of every session that ends on this node.
 ///
 /// ```
 /// use std::time::Duration;
@@ -113,6 +115,14 @@ impl<T: Send + Sync + 'static> Revocation for LiveSessions<T> {
 
     fn staleness(&self) -> Option<Duration> {
         Some(self.within)
+    }
+}
+
+impl<T: Send + Sync + 'static> Observer for LiveSessions<T> {
+    fn observe(&self, event: &Event<'_>) {
+        if let Event::Ended { id, .. } = event {
+            self.ended(*id);
+        }
     }
 }
 

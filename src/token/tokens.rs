@@ -227,8 +227,12 @@ impl Tokens {
         C: DeserializeOwned,
         M: Moment + serde::Deserialize<'c>,
     {
-        let wire: Wire<'c, C, M> =
-            serde_json::from_slice(claims).map_err(|_| TokenErrorKind::Claims)?;
+        let wire: Wire<'c, C, M> = serde_json::from_slice(claims).map_err(|_| {
+            match serde_json::from_slice::<Wire<'c, IgnoredAny, M>>(claims) {
+                Ok(wire) if !kind.is(&wire.kind) => TokenErrorKind::WrongKind,
+                _ => TokenErrorKind::Claims,
+            }
+        })?;
         if !self.is_for_us(wire.aud.as_ref(), wire.iss.as_ref()) {
             return Err(TokenErrorKind::Audience.into());
         }

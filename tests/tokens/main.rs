@@ -14,12 +14,11 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "../support/http.rs"]
-mod http_support;
-
 mod access;
 mod claims;
 mod keys;
+mod one_time;
+mod pairs;
 mod vectors;
 
 use std::time::{Duration, UNIX_EPOCH};
