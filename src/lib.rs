@@ -53,6 +53,8 @@ mod sweeper;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod tickets;
+#[cfg(any(feature = "jwt", feature = "paseto"))]
+pub mod token;
 pub mod transport;
 mod values;
 mod verdict;

@@ -71,6 +71,16 @@ pub(crate) fn missing_layer(data: &'static str) {
     );
 }
 
+#[cfg(any(feature = "jwt", feature = "paseto"))]
+#[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "nothing is logged"))]
+pub(crate) fn missing_access_layer(claims: &'static str) {
+    throttled!(
+        error,
+        "no `AccessLayer<{claims}>` is outside this handler or guard: add it with \
+         `.layer(AccessLayer::<{claims}>::new(..))` after the routes that use it"
+    );
+}
+
 #[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "nothing is logged"))]
 pub(crate) fn duplicate_layer(data: &'static str) {
     throttled!(

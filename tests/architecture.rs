@@ -66,8 +66,15 @@ const ADAPTERS_TOGETHER: &[(&str, &str)] =
 const SEES_ALL_THAT_IS_PUBLIC: &str = "testkit";
 
 /// Modules that are not public and that an adapter may use all the same: `(who, what)`.
-/// A guard refuses in the same words as the layer, and `Vary` is merged in one way.
-const LENT: &[(&str, &str)] = &[("guard", "refusal"), ("csrf", "refusal"), ("csrf", "response")];
+/// A guard refuses in the same words as the layer, and caches are told in the same way.
+const LENT: &[(&str, &str)] = &[
+    ("guard", "refusal"),
+    ("csrf", "refusal"),
+    ("csrf", "response"),
+    ("token", "refusal"),
+    ("token", "response"),
+    ("token", "wait"),
+];
 
 /// Words that no field of a log line may end in.
 const SECRETS: &[&str] = &["cookie", "data", "key", "secret", "ticket", "token"];

@@ -245,3 +245,64 @@ async fn a_ticket_is_not_sent_again_for_a_session_that_the_touch_found_gone() {
     let response = one.visit(&look()).await;
     assert!(!response.headers().contains_key(SET_COOKIE), "{:?}", response.headers());
 }
+
+/// Each ticket is good until the next is issued.
+fn strict() -> App {
+    let expiry = Expiry::idle(60 * MINUTE).without_renewal().strict();
+    App::with(MemoryStore::new(), |layer| layer.expiry(expiry))
+}
+
+/// Renews by hand, as whoever spends a refresh token does.
+fn renew() -> support::Handler {
+    handler(|session| async move {
+        session.renew().unwrap();
+        ok()
+    })
+}
+
+#[tokio::test]
+async fn r64_a_strict_ticket_is_spent_by_its_renewal_and_brings_the_session_down() {
+    let app = strict();
+    let mut alice = app.log_in("alice").await;
+    let mut spent = alice.clone();
+    alice.visit(&renew()).await;
+    assert_ne!(alice.cookie(), spent.cookie());
+    assert_eq!(alice.clone().member().await.unwrap().name, "alice", "the new one is good at once");
+    assert_eq!(spent.member().await, None, "the old one never again: no grace");
+    assert_eq!(alice.member().await, None, "and two parties hold this session");
+    assert_eq!(app.heard.count("TicketReused"), 1);
+}
+
+#[tokio::test]
+async fn r64_a_strict_ticket_is_spent_also_if_its_successor_was_lost_on_the_way() {
+    let app = strict();
+    let mut alice = app.log_in("alice").await;
+    alice.clone().visit(&renew()).await; // the answer never arrived
+    assert_eq!(alice.member().await, None);
+    assert_eq!(app.heard.count("TicketReused"), 1);
+}
+
+#[tokio::test]
+async fn r64_a_strict_ticket_serves_any_number_of_requests_until_it_is_renewed() {
+    let app = strict();
+    let mut alice = app.log_in("alice").await;
+    for _ in 0..5 {
+        app.clock.advance(20 * MINUTE);
+        assert!(alice.member().await.is_some());
+    }
+    assert_eq!((app.heard.count("Renewed"), app.heard.count("TicketReused")), (0, 0));
+}
+
+#[tokio::test]
+async fn r64_strict_renewal_does_not_move_the_absolute_deadline() {
+    let expiry = Expiry::idle(60 * MINUTE).absolute(90 * MINUTE).without_renewal().strict();
+    let app = App::with(MemoryStore::new(), |layer| layer.expiry(expiry));
+    let mut alice = app.log_in("alice").await;
+    app.clock.advance(50 * MINUTE);
+    alice.visit(&renew()).await;
+    app.clock.advance(39 * MINUTE);
+    alice.visit(&renew()).await;
+    assert!(alice.member().await.is_some());
+    app.clock.advance(MINUTE);
+    assert_eq!(alice.member().await, None);
+}

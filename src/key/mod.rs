@@ -264,7 +264,7 @@ fn encoding_of(text: &str) -> Encoding {
     }
 }
 
-fn refuse_sample(bytes: &[u8]) -> Result<(), ConfigError> {
+pub(crate) fn refuse_sample(bytes: &[u8]) -> Result<(), ConfigError> {
     if !is_sample(bytes) {
         return Ok(());
     }

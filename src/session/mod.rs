@@ -6,6 +6,7 @@ use http::Extensions;
 mod active;
 mod edits;
 mod handle;
+mod issued;
 mod lazy;
 mod new;
 mod state;
