@@ -73,7 +73,9 @@ impl FromStr for Email {
 fn is_dot_atom(local: &str) -> bool {
     let atom = |atom: &str| {
         !atom.is_empty()
-            && atom.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b))
+            && atom
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b))
     };
     local.len() <= 64 && local.split('.').all(atom)
 }

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use super::service::Accounts;
 use super::email::{Email, Username};
 use super::error::{AccountError, AccountErrorKind};
 use super::event::AccountEvent;
 use super::password::{Password, PasswordHash};
 use super::passwords::Verified;
+use super::service::Accounts;
 use super::store::{Lookup, NewPassword};
 use super::user::{Account, User, UserId};
 use crate::client::Client;

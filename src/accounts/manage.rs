@@ -1,11 +1,11 @@
 //! Changing and deleting users; roles and permissions.
 
-use super::service::Accounts;
 use super::error::{AccountError, AccountErrorKind};
 use super::event::AccountEvent;
 use super::password::Password;
 use super::passwords::Verified;
 use super::role::{Described, Entry, Grant};
+use super::service::Accounts;
 use super::store::{NewPassword, Put};
 use super::user::{Account, User, UserChange, UserId};
 use crate::client::Client;

@@ -94,9 +94,8 @@ impl State {
 
     fn knows(&self, grant: &Grant) -> bool {
         let role = |name: &RoleName| self.entries.contains_key(&Entry::Role(name.clone()));
-        let permission = |name: &Permission| {
-            self.entries.contains_key(&Entry::Permission(name.clone()))
-        };
+        let permission =
+            |name: &Permission| self.entries.contains_key(&Entry::Permission(name.clone()));
         match grant {
             Grant::RoleOfUser(user, name) => self.users.contains_key(user) && role(name),
             Grant::PermissionOfUser(user, name) => {

@@ -40,6 +40,8 @@ mod recovery;
 mod role;
 mod service;
 mod sessions;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod sql;
 mod store;
 mod throttle;
 mod token;
@@ -56,6 +58,8 @@ pub use self::policy::{Chosen, CommonPasswords, PasswordCheck};
 pub use self::role::{Described, Entry, Grant, Permission, RoleName};
 pub use self::service::Accounts;
 pub use self::sessions::{ActiveUsers, EndSessions};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use self::sql::SqlAccounts;
 pub use self::store::{
     AccountAnswer, AccountStore, Held, Link, LinkStore, Lookup, NewPassword, NewToken, Put,
     RoleStore, TokenStore, UserStore,

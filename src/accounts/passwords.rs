@@ -117,11 +117,7 @@ impl Passwords {
     #[must_use]
     pub fn new() -> Self {
         let parallel = (available_parallelism().map_or(1, NonZero::get) / 2).max(1);
-        Self {
-            cost: LEAST,
-            policy: Policy::default(),
-            lanes: Arc::new(Lanes::new(parallel, 64)),
-        }
+        Self { cost: LEAST, policy: Policy::default(), lanes: Arc::new(Lanes::new(parallel, 64)) }
     }
 
     /// Sets what a hash costs: memory in KiB, passes over it, and lanes.

@@ -1,11 +1,11 @@
 //! Verification of addresses, and forgotten passwords.
 
-use super::service::Accounts;
 use super::email::Email;
 use super::error::{AccountError, AccountErrorKind};
 use super::event::AccountEvent;
 use super::login::log_in_key;
 use super::password::Password;
+use super::service::Accounts;
 use super::store::NewToken;
 use super::token::{OneTimeToken, Purpose, TokenDigest};
 use super::user::User;

@@ -48,8 +48,21 @@ impl Accounts {
     /// Accounts in this store.
     #[must_use]
     pub fn new(store: impl AccountStore) -> Self {
+        Self::shared(Arc::new(store))
+    }
+
+    /// Accounts in a store that a setting has chosen, or that something else uses as well.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use sessile::accounts::{AccountStore, Accounts, MemoryAccounts};
+    /// let store: Arc<dyn AccountStore> = Arc::new(MemoryAccounts::new());
+    /// let accounts = Accounts::shared(store);
+    /// ```
+    #[must_use]
+    pub fn shared(store: Arc<dyn AccountStore>) -> Self {
         Self(Arc::new(Parts {
-            store: Arc::new(store),
+            store,
             passwords: Passwords::new(),
             throttle: Throttle::new(),
             hooks: Arc::new(|_: AccountEvent| {}),

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::service::Accounts;
 use super::error::{AccountError, AccountErrorKind};
 use super::login::LoggedIn;
+use super::service::Accounts;
 use super::store::{AccountAnswer, Lookup};
 use super::user::{User, UserId};
 use crate::error::Error;
@@ -139,9 +139,10 @@ impl Accounts {
     pub async fn end_sessions(&self, id: UserId) -> Result<(), AccountError> {
         let mut outcome = Ok(());
         for sessions in &self.0.sessions {
-            let ended = sessions.end_all(id).await.map_err(|error| {
-                AccountError::new(AccountErrorKind::Sessions).with_source(error)
-            });
+            let ended = sessions
+                .end_all(id)
+                .await
+                .map_err(|error| AccountError::new(AccountErrorKind::Sessions).with_source(error));
             outcome = outcome.and(ended);
         }
         outcome
@@ -243,7 +244,8 @@ impl<T: SessionData> Verifier<T> for ActiveUsers {
                     Ok(Verdict::End("unknown user"))
                 }
                 Err(error) => {
-                    Err(crate::StoreError::new(crate::StoreErrorKind::Unavailable).with_source(error))
+                    Err(crate::StoreError::new(crate::StoreErrorKind::Unavailable)
+                        .with_source(error))
                 }
             }
         })
