@@ -22,7 +22,6 @@ use crate::client::Client;
 ///     .username("ann")
 ///     .client(Client::new(Some([192, 0, 2, 7].into()), None));
 /// ```
-#[derive(Debug)]
 pub struct Registration {
     email: Box<str>,
     username: Option<Box<str>>,
@@ -77,6 +76,12 @@ impl LogIn {
     pub fn client(mut self, client: Client) -> Self {
         self.client = client;
         self
+    }
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Registration")
     }
 }
 
