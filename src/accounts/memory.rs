@@ -291,10 +291,14 @@ impl RoleStore for MemoryAccounts {
     fn remove(&self, entry: Entry) -> AccountAnswer<bool> {
         self.answer(|state| {
             state.grants.retain(|grant| match (grant, &entry) {
-                (Grant::RoleOfUser(_, role), Entry::Role(gone)) => role != gone,
-                (Grant::PermissionOfRole(role, _), Entry::Role(gone)) => role != gone,
-                (Grant::PermissionOfUser(_, held), Entry::Permission(gone)) => held != gone,
-                (Grant::PermissionOfRole(_, held), Entry::Permission(gone)) => held != gone,
+                (
+                    Grant::RoleOfUser(_, role) | Grant::PermissionOfRole(role, _),
+                    Entry::Role(gone),
+                ) => role != gone,
+                (
+                    Grant::PermissionOfUser(_, held) | Grant::PermissionOfRole(_, held),
+                    Entry::Permission(gone),
+                ) => held != gone,
                 _ => true,
             });
             Ok(state.entries.remove(&entry).is_some())
