@@ -63,7 +63,11 @@ impl Drop for Guest {
 }
 
 /// Ends when the session has: at once if this node ends it, else when the store is next asked.
-pub(crate) async fn ended<T: Send + Sync + 'static>(shared: Arc<Shared<T>>, id: Id) {
+pub(crate) async fn ended<T: Send + Sync + 'static>(
+    shared: Arc<Shared<T>>,
+    id: Id,
+    deadline: Option<Timestamp>,
+) {
     let guest = shared.endings.enter(id);
     loop {
         let now = shared.now();
@@ -74,6 +78,13 @@ pub(crate) async fn ended<T: Send + Sync + 'static>(shared: Arc<Shared<T>>, id: 
             }
             Ok(None) => return,
             Err(error) if error.kind() == StoreErrorKind::Undecodable => return,
+            // It is in no store, but it knows itself when it ends.
+            Err(_) if shared.tickets.is_some() => match deadline {
+                Some(deadline) if now < deadline => {
+                    until_next(shared.revocation_check, id, deadline, now)
+                }
+                _ => return,
+            },
             // Nobody knows. It is asked again; to end streams because a store is down would turn
             // one incident into two.
             Err(_) => shared.revocation_check,

@@ -232,14 +232,14 @@ fn owed<T>(session: &Inner<T>, saved: Result<(), Error>) -> Result<Owed, Refusal
 }
 
 /// Puts on the response what is owed, or a refusal in its place.
-fn answer<T: 'static, R: Default + 'static, E>(
+fn answer<T: SessionData, R: Default + 'static, E>(
     session: &Inner<T>,
     owed: Result<Owed, Refusal>,
     result: &mut Result<Response<R>, E>,
 ) {
     let Ok(response) = result else { return };
     let finished = owed.and_then(|owed| {
-        finish(&session.shared, owed, session.was_touched(), response.headers_mut())
+        finish(&session.shared, owed, session, session.was_touched(), response.headers_mut())
     });
     if let Err(refusal) = finished {
         let asked = Asked::by(response.headers());

@@ -5,9 +5,9 @@ use std::future::Future;
 use tonic::{Code, Request, Status};
 
 use crate::error::{Error, ErrorKind};
-use crate::guard::{active, handles, session};
+use crate::guard::{Asking, Guard, active, handles, permitted, render, session};
 use crate::record::SessionData;
-use crate::refusal::Refusal;
+use crate::refusal::Denied;
 use crate::session::{Active, Session};
 
 /// Gives a tonic request its session. Loads a lazy one.
@@ -47,6 +47,35 @@ pub trait SessionRequest: sealed::Sealed {
     fn active<T: SessionData>(
         &self,
     ) -> impl Future<Output = Result<Active<T>, Status>> + Send + use<Self, T>;
+
+    /// The request's live session, if this guard lets it pass.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sessile::guard::fresh;
+    /// use sessile::{SessionRequest, Values};
+    /// use tonic::{Code, Request, Response, Status};
+    ///
+    /// async fn close_account(request: Request<()>) -> Result<Response<()>, Status> {
+    ///     let rule = fresh(Duration::from_secs(300));
+    ///     let member = request.permitted::<Values>(&rule).await?;
+    ///     member.session().destroy()?;
+    ///     Ok(Response::new(()))
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let refused = close_account(Request::new(())).await.unwrap_err();
+    /// # assert_eq!(refused.code(), Code::Internal, "no layer");
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED` if the guard says no; `UNAUTHENTICATED` if it wants a fresh or better
+    /// log-in, with what would help in the metadatum `www-authenticate` (RFC 9470); and those of
+    /// [`active`](Self::active).
+    fn permitted<T: SessionData>(
+        &self,
+        guard: &impl Guard<T>,
+    ) -> impl Future<Output = Result<Active<T>, Status>> + Send;
 }
 
 impl<M> SessionRequest for Request<M> {
@@ -54,14 +83,33 @@ impl<M> SessionRequest for Request<M> {
         &self,
     ) -> impl Future<Output = Result<Session<T>, Status>> + Send + use<M, T> {
         let (eager, lazy) = handles::<T>(self.extensions());
-        async move { session(eager, lazy).await.map_err(status) }
+        async move { session(eager, lazy).await.map_err(|refusal| plain(refusal.into())) }
     }
 
     fn active<T: SessionData>(
         &self,
     ) -> impl Future<Output = Result<Active<T>, Status>> + Send + use<M, T> {
         let (eager, lazy) = handles::<T>(self.extensions());
-        async move { active(&session(eager, lazy).await.map_err(status)?).map_err(status) }
+        async move {
+            let session = session(eager, lazy).await.map_err(|refusal| plain(refusal.into()))?;
+            active(&session).map_err(|refusal| plain(refusal.into()))
+        }
+    }
+
+    fn permitted<T: SessionData>(
+        &self,
+        guard: &impl Guard<T>,
+    ) -> impl Future<Output = Result<Active<T>, Status>> + Send {
+        // Not the request itself: its message need not be `Sync`.
+        let (headers, extensions) = (self.metadata().as_ref(), self.extensions());
+        let (eager, lazy) = handles::<T>(extensions);
+        async move {
+            let asking = Asking::of_grpc(headers, extensions);
+            let session = session(eager, lazy).await.map_err(Denied::from);
+            session
+                .and_then(|session| permitted(&session, guard, asking))
+                .map_err(|denied| worded::<T>(denied, asking))
+        }
     }
 }
 
@@ -79,8 +127,24 @@ impl From<Error> for Status {
     }
 }
 
-fn status(refusal: Refusal) -> Status {
-    Status::new(Code::from(i32::from(refusal.grpc_code())), refusal.detail())
+fn plain(denied: Denied) -> Status {
+    Status::new(code(denied), denied.refusal().detail())
+}
+
+/// In the words of the session's layer, and with what would help.
+fn worded<T: SessionData>(denied: Denied, asking: Asking<'_>) -> Status {
+    let response = render::<T>(denied, None, asking);
+    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let detail = header("grpc-message").unwrap_or_else(|| denied.refusal().detail());
+    let mut status = Status::new(code(denied), detail);
+    if let Some(challenge) = header("www-authenticate").and_then(|text| text.parse().ok()) {
+        status.metadata_mut().insert("www-authenticate", challenge);
+    }
+    status
+}
+
+fn code(denied: Denied) -> Code {
+    Code::from(i32::from(denied.refusal().grpc_code()))
 }
 
 #[expect(unnameable_types, reason = "sealed: nobody else implements the trait")]

@@ -10,21 +10,24 @@ use tower_layer::Layer;
 use crate::clock::{Clock, SystemClock, Timestamp};
 #[cfg(feature = "fastapi-sessions")]
 use crate::codec::FastapiSessions;
-use crate::codec::{Codec, Signed, Ticket};
+use crate::codec::{Carrier, Codec, Signed, Ticket};
 use crate::error::{ConfigError, Error};
 use crate::event::Observer;
 use crate::expiry::Expiry;
 use crate::hints::ClientHints;
 use crate::id::Id;
-use crate::key::Keyring;
+use crate::key::{Key, Keyring};
+use crate::profile::Profile;
 use crate::record::SessionData;
 use crate::refusal::{Bodies, Refusals};
 use crate::registry::Sessions;
+use crate::report::Report;
 use crate::service::SessionService;
 use crate::shared::{Bound, Shared};
 use crate::site_data::{SiteData, line};
 use crate::store::{Limit, Store};
 use crate::sweeper::Sweeper;
+use crate::tickets::{Revocation, Tickets};
 use crate::transport::{Cookie, Transport};
 use crate::verify::Verifier;
 
@@ -59,7 +62,7 @@ pub struct SessionLayer<T> {
     shared: Arc<Shared<T>>,
 }
 
-impl<T: SessionData> SessionLayer<T> {
+impl<T> SessionLayer<T> {
     /// A layer that keeps sessions in `store` and signs tickets with `keys`: a
     /// [`Key`](crate::Key), or a [`Keyring`] when keys change.
     ///
@@ -70,7 +73,10 @@ impl<T: SessionData> SessionLayer<T> {
     /// let during_a_change =
     ///     SessionLayer::<Values>::new(MemoryStore::new(), Keyring::new(new).also_accept(old));
     /// ```
-    pub fn new(store: impl Store<T>, keys: impl Into<Keyring>) -> Self {
+    pub fn new(store: impl Store<T>, keys: impl Into<Keyring>) -> Self
+    where
+        T: SessionData, // here, so that the compiler says what `T` lacks
+    {
         let shared = Shared {
             store: Arc::new(store),
             transports: Vec::new(),
@@ -78,6 +84,7 @@ impl<T: SessionData> SessionLayer<T> {
             handshakes: None,
             first_present: false,
             expiry: Expiry::default(),
+            profile: None,
             limit: None,
             clock: Arc::new(SystemClock),
             observer: None,
@@ -93,8 +100,36 @@ impl<T: SessionData> SessionLayer<T> {
             hints: None,
             clear_site_data: None,
             max_size: None,
+            tickets: None,
         };
         Self { keys: keys.into(), shared: Arc::new(shared) }.transport(Cookie::host("sid"))
+    }
+}
+
+impl<T: SessionData> SessionLayer<T> {
+    /// A layer whose sessions live in their tickets, in the client's hands, and in no store.
+    ///
+    /// For what need not be kept from going stale: of two requests that change such a session at
+    /// once, the one that is answered last wins. It cannot be listed, counted or limited, and has
+    /// no theft alarm; whether it can be ended before it expires is said by `revocation`. A
+    /// session that does not fit its transport (a cookie takes 4096 bytes in all) is refused with
+    /// 413 when it is written.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sealed")] {
+    /// use sessile::codec::Sealed;
+    /// use sessile::{Key, Revocation, SessionLayer, Values};
+    /// let preferences = SessionLayer::<Values>::carried(
+    ///     Sealed::new(Key::generate()),
+    ///     Revocation::impossible(),
+    /// );
+    /// # }
+    /// ```
+    pub fn carried(carrier: impl Carrier, revocation: Revocation) -> Self {
+        let tickets = Arc::new(Tickets::new(carrier, revocation));
+        let mut layer = Self::new(Arc::clone(&tickets), Key::generate());
+        layer.shared().tickets = Some(tickets);
+        layer
     }
 
     /// Lets the ticket travel this way, in place of the default cookie.
@@ -151,7 +186,7 @@ impl<T: SessionData> SessionLayer<T> {
     ///
     /// ```
     /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
-    /// use sessile::{FastapiSessions, transport::Cookie};
+    /// use sessile::{codec::FastapiSessions, transport::Cookie};
     /// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
     ///     .transport_with(Cookie::named("cookie"), FastapiSessions::new("its secret_key"));
     /// ```
@@ -170,7 +205,7 @@ impl<T: SessionData> SessionLayer<T> {
     ///
     /// ```
     /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
-    /// # use sessile::{FastapiSessions, transport::Cookie};
+    /// # use sessile::{codec::FastapiSessions, transport::Cookie};
     /// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
     /// let error = sessions.try_transport_with(Cookie::named("cookie"), FastapiSessions::new(""));
     /// assert!(error.unwrap_err().to_string().contains("empty secret"));
@@ -179,6 +214,7 @@ impl<T: SessionData> SessionLayer<T> {
     /// # Errors
     /// As for [`transport_with`](Self::transport_with).
     #[cfg(feature = "fastapi-sessions")]
+    #[expect(clippy::needless_pass_by_value, reason = "a setting is handed over, as all are")]
     pub fn try_transport_with(
         self,
         cookie: Cookie,
@@ -200,7 +236,7 @@ impl<T: SessionData> SessionLayer<T> {
     ///
     /// ```
     /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
-    /// use sessile::{FastapiSessions, transport::Cookie};
+    /// use sessile::{codec::FastapiSessions, transport::Cookie};
     /// let after_the_move = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
     ///     .transport(Cookie::host("sid"))
     ///     .or_transport_with(Cookie::named("cookie"), FastapiSessions::new("secret").read_only());
@@ -220,6 +256,7 @@ impl<T: SessionData> SessionLayer<T> {
     /// # Errors
     /// As for [`or_transport_with`](Self::or_transport_with).
     #[cfg(feature = "fastapi-sessions")]
+    #[expect(clippy::needless_pass_by_value, reason = "a setting is handed over, as all are")]
     pub fn try_or_transport_with(
         self,
         cookie: Cookie,
@@ -231,8 +268,14 @@ impl<T: SessionData> SessionLayer<T> {
 
     #[cfg(feature = "fastapi-sessions")]
     fn bind_fastapi(&self, cookie: Cookie, codec: &FastapiSessions) -> Result<Bound, ConfigError> {
+        if self.shared.tickets.is_some() {
+            return Err(ConfigError::new(
+                "cookies of fastapi-sessions name sessions in a store, and these live in their \
+                 tickets: give the layer a store",
+            ));
+        }
         let cookies = Codec::FastapiSessions(codec.bind(cookie.purpose())?);
-        self.bind_with(cookie, cookies, codec.read_only)
+        Self::bind_with(cookie, cookies, codec.read_only)
     }
 
     /// Lets the ticket travel this way too: transports are tried in the order in which they were
@@ -283,6 +326,12 @@ impl<T: SessionData> SessionLayer<T> {
         }
         let shared = self.shared();
         if bound.transport.is_single_use() {
+            if shared.tickets.is_some() {
+                return Err(ConfigError::new(
+                    "single-use tickets are noted in a store, and these sessions live in their \
+                     tickets: drop the `Query`, or give the layer a store",
+                ));
+            }
             if shared.handshakes.is_some() {
                 return Err(ConfigError::new(
                     "a layer has one transport of handshakes: drop the second `Query`",
@@ -300,8 +349,8 @@ impl<T: SessionData> SessionLayer<T> {
         Ok(self)
     }
 
-    /// Lets the first transport that brings anything decide, valid or not, as FastAuth's token
-    /// locations do. Without it, the first that brings a *valid* ticket decides.
+    /// Lets the first transport that brings anything decide, valid or not, as the token
+    /// locations of `FastAuth` do. Without it, the first that brings a *valid* ticket decides.
     ///
     /// ```
     /// # use http::{Request, Response, header::SET_COOKIE};
@@ -342,7 +391,8 @@ impl<T: SessionData> SessionLayer<T> {
     /// ```
     ///
     /// # Panics
-    /// If the limits contradict each other; the text says how to mend them.
+    /// If the limits contradict each other, or are longer than those of the layer's
+    /// [`profile`](Self::profile); the text says how to mend them.
     #[track_caller]
     pub fn expiry(self, expiry: Expiry) -> Self {
         accept(self.try_expiry(expiry))
@@ -361,10 +411,56 @@ impl<T: SessionData> SessionLayer<T> {
     /// ```
     ///
     /// # Errors
-    /// If the limits contradict each other.
+    /// If the limits contradict each other, or are longer than those of the profile.
     pub fn try_expiry(mut self, expiry: Expiry) -> Result<Self, ConfigError> {
         expiry.check()?;
+        if let Some(profile) = &self.shared.profile {
+            profile.permit(&expiry)?;
+        }
         self.shared().expiry = expiry;
+        Ok(self)
+    }
+
+    /// Holds the limits to those of an authentication assurance level: see [`Profile`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sessile::{Expiry, Profile};
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+    ///     .profile(Profile::aal2());
+    /// let a_week = Duration::from_secs(7 * 24 * 3600);
+    /// let error = sessions.try_expiry(Expiry::default().absolute(a_week)).unwrap_err();
+    /// assert!(error.to_string().contains("24 hours of aal2"), "{error}");
+    /// ```
+    ///
+    /// # Panics
+    /// If the layer's limits were set to longer ones before, or the profile's reason is empty.
+    #[track_caller]
+    pub fn profile(self, profile: Profile) -> Self {
+        accept(self.try_profile(profile))
+    }
+
+    /// [`profile`](Self::profile) for a profile that is chosen at run time.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sessile::{Expiry, Profile};
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// let half_an_hour = sessions.expiry(Expiry::idle(Duration::from_secs(1800)).without_renewal());
+    /// assert!(half_an_hour.clone().try_profile(Profile::aal2()).is_ok());
+    /// assert!(half_an_hour.try_profile(Profile::aal3()).is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// If the layer's limits were set to longer ones before, or the profile's reason is empty.
+    pub fn try_profile(mut self, profile: Profile) -> Result<Self, ConfigError> {
+        profile.check()?;
+        let expiry = profile.apply(self.shared.expiry)?;
+        let shared = self.shared();
+        shared.expiry = expiry;
+        shared.profile = Some(profile);
         Ok(self)
     }
 
@@ -572,7 +668,7 @@ impl<T: SessionData> SessionLayer<T> {
         Ok(Sessions::new(Arc::clone(&self.shared)))
     }
 
-    /// What removes expired sessions in the background, once it is spawned: some hundred at a
+    /// What removes expired sessions in the background, once it is spawned: a hundred at a
     /// time, until none is left, at this interval. Zero turns it off.
     ///
     /// ```
@@ -779,13 +875,31 @@ impl<T: SessionData> SessionLayer<T> {
         self
     }
 
+    /// What the layer is set to, and where that falls short of the standards: see [`Report`].
+    ///
+    /// ```
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// let key = Key::generate();
+    /// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), key.clone());
+    /// eprintln!("{}", sessions.report()); // where the application starts
+    /// assert_eq!(sessions.report().keys, [key.id()]);
+    /// ```
+    pub fn report(&self) -> Report {
+        Report::of(&self.keys, &self.shared)
+    }
+
+    /// The statuses and bodies of its refusals, for documents that show them.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn refusals_in_use(&self) -> &Refusals {
+        &self.shared.refusals
+    }
+
     fn bind(&self, transport: impl Transport) -> Result<Bound, ConfigError> {
         let codec = Codec::Signed(Signed::new(&self.keys, transport.purpose()));
-        self.bind_with(transport, codec, false)
+        Self::bind_with(transport, codec, false)
     }
 
     fn bind_with(
-        &self,
         transport: impl Transport,
         codec: Codec,
         read_only: bool,

@@ -7,9 +7,10 @@ mod answer;
 mod assurance;
 mod client;
 mod clock;
-mod codec;
+pub mod codec;
 mod commit;
 mod context;
+pub mod csrf;
 mod endings;
 mod entry;
 mod error;
@@ -18,6 +19,7 @@ mod expiry;
 #[cfg(feature = "axum")]
 mod extract;
 mod finish;
+mod forwarded;
 mod future;
 #[cfg(feature = "tonic")]
 mod grpc;
@@ -29,10 +31,14 @@ mod id;
 mod key;
 mod layer;
 mod log;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod plan;
+mod profile;
 mod record;
 mod refusal;
 mod registry;
+mod report;
 mod response;
 mod routes;
 mod same;
@@ -48,6 +54,7 @@ mod stripes;
 mod sweeper;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+mod tickets;
 pub mod transport;
 mod values;
 mod verdict;
@@ -57,8 +64,6 @@ mod wait;
 pub use crate::assurance::Assurance;
 pub use crate::client::Client;
 pub use crate::clock::{Clock, Sleep, SystemClock, Timestamp};
-#[cfg(feature = "fastapi-sessions")]
-pub use crate::codec::FastapiSessions;
 pub use crate::context::Context;
 pub use crate::error::{
     ConfigError, Error, ErrorKind, OpenError, OpenErrorKind, StoreError, StoreErrorKind,
@@ -66,7 +71,7 @@ pub use crate::error::{
 pub use crate::event::{EndReason, Event, Observer, Rejection};
 pub use crate::expiry::Expiry;
 #[cfg(feature = "axum")]
-pub use crate::extract::SessionRejection;
+pub use crate::extract::{Permitted, SessionRejection};
 pub use crate::future::ResponseFuture;
 #[cfg(feature = "tonic")]
 pub use crate::grpc::SessionRequest;
@@ -75,13 +80,16 @@ pub use crate::hints::ClientHints;
 pub use crate::id::{Id, ParseIdError};
 pub use crate::key::{Key, KeyId, Keyring, Revoked};
 pub use crate::layer::SessionLayer;
+pub use crate::profile::Profile;
 pub use crate::record::{Meta, Record, SessionData};
 pub use crate::refusal::{Denied, Refusal, Refusals, ReturnTo};
 pub use crate::registry::{Listed, Sessions};
+pub use crate::report::{Deviation, Report, Standard};
 pub use crate::service::SessionService;
 pub use crate::session::{Active, LazySession, NewSession, Session, Snapshot, Status};
 pub use crate::site_data::SiteData;
 pub use crate::sweeper::{Sweeper, SweeperHandle};
+pub use crate::tickets::Revocation;
 pub use crate::values::{ValueError, Values};
 
 #[cfg(doctest)]

@@ -94,6 +94,17 @@ pub(crate) fn ticket_does_not_fit(purpose: &str) {
     throttled!(error, "a ticket does not fit its transport `{purpose}`: shorten the cookie's name");
 }
 
+#[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "nothing is logged"))]
+pub(crate) fn forged(reason: &'static str, refused: bool) {
+    throttled!(
+        warn,
+        reason,
+        refused,
+        "a request looks as if another site had sent it: if that site is yours, `.trust` its \
+         origin; if a form of your own lacks a token, put one in"
+    );
+}
+
 #[cfg(all(test, feature = "tracing"))]
 mod tests {
     use super::*;

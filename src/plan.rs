@@ -85,6 +85,8 @@ pub(crate) enum Came {
     Dead,
     /// A ticket of a session that must end.
     Condemned,
+    /// A ticket that verified, for a session that nobody has loaded.
+    Named,
     /// A live session.
     Live,
 }
@@ -142,9 +144,11 @@ pub(crate) fn plan(came: Came, intent: Intent, due: Due, outcome: Outcome) -> (W
     };
     match (came, intent) {
         (_, Intent::Create) => (Write::Create, Reply::Attach),
-        (Came::Without, _) => (Write::Nothing, Reply::Leave),
+        (Came::Condemned, _) | (Came::Live | Came::Named, Intent::Destroy) => {
+            (Write::Delete, Reply::Clear)
+        }
+        (Came::Without | Came::Named, _) => (Write::Nothing, Reply::Leave),
         (Came::Dead, _) => (Write::Nothing, Reply::Clear),
-        (Came::Condemned, _) | (Came::Live, Intent::Destroy) => (Write::Delete, Reply::Clear),
         (Came::Live, Intent::Edit) => (Write::Replace, ticket(due)),
         (Came::Live, Intent::Keep) if due.confirm || due.renew => (Write::Replace, ticket(due)),
         (Came::Live, Intent::Keep) if due.touch => (Write::Touch, ticket(due)),
@@ -254,7 +258,7 @@ mod tests {
 
     #[test]
     fn the_plan_follows_from_what_came_what_was_asked_and_how_it_went() {
-        use Came::{Condemned, Dead, Live, Without};
+        use Came::{Condemned, Dead, Live, Named, Without};
         use Intent::{Create, Destroy, Edit, Keep};
         use Outcome::{Answered, Errored, Failed};
         let nothing = Due::NOTHING;
@@ -353,6 +357,18 @@ mod tests {
             ("confirm", Live, Keep, confirm, Answered, Write::Replace, Reply::Leave),
             ("resend a lost ticket", Live, Keep, resend, Answered, Write::Nothing, Reply::Attach),
             ("logout", Live, Destroy, renew, Answered, Write::Delete, Reply::Clear),
+            (
+                "logout of a session unseen",
+                Named,
+                Destroy,
+                nothing,
+                Answered,
+                Write::Delete,
+                Reply::Clear,
+            ),
+            ("err keeps it too", Named, Destroy, nothing, Errored, Write::Delete, Reply::Clear),
+            ("and nothing else", Named, Keep, nothing, Answered, Write::Nothing, Reply::Leave),
+            ("log in over it", Named, Create, nothing, Answered, Write::Create, Reply::Attach),
             ("5xx drops edits", Live, Edit, nothing, Failed, Write::Nothing, Reply::Leave),
             ("5xx drops a login", Without, Create, nothing, Failed, Write::Nothing, Reply::Leave),
             ("5xx keeps a logout", Live, Destroy, nothing, Failed, Write::Delete, Reply::Clear),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::error::{Error, StoreError, StoreErrorKind};
 use crate::event::EndReason;
@@ -22,6 +23,12 @@ use crate::wait::Timed;
 /// [observer](crate::SessionLayer::observer) with [`EndReason::Revoked`] and wakes
 /// [`Session::revoked`](crate::Session::revoked).
 ///
+/// It reaches the sessions of the layer's store and no others: the table, the file or the key
+/// prefix that the store was opened with is the border. Tenants who must not see each other's
+/// sessions (ASVS 8.4.1) have a store each, on one server if you like; then no id and no subject of
+/// the one means anything to the other. Layers that share a store share its subjects, whatever
+/// their keys.
+///
 /// ```
 /// use sessile::{Key, SessionLayer, Values, store::MemoryStore};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sessile::Error> {
@@ -37,14 +44,20 @@ pub struct Sessions<T>(Arc<Shared<T>>);
 
 /// A live session in a list.
 ///
+/// Where and with what it began is known if the layer
+/// [records clients](crate::SessionLayer::client_hints). It is what the client said of itself
+/// then: enough to recognise one's own devices by (ASVS 7.5.2), and text to be escaped like any
+/// other that a stranger has written.
+///
 /// ```
-/// use sessile::{Active, Error, Listed, Sessions, Values};
-/// /// "Your devices": when each was last seen, and which one this is.
+/// use sessile::{Active, Client, Error, Listed, Sessions, Values};
+/// /// "Your devices": what each is, when it was last seen, and which one this is.
 /// async fn devices(sessions: &Sessions<Values>, user: &str, here: &Active<Values>) -> Result<(), Error> {
 ///     for device in sessions.list(user, None, 100).await? {
 ///         let Listed { id, meta, .. } = &device;
 ///         let mark = if device.is_current(here.session()) { "this one" } else { "another" };
-///         println!("{id}: {mark}, {}", meta.last_seen().as_millis());
+///         let agent = device.client().and_then(Client::user_agent).unwrap_or("an unknown program");
+///         println!("{id}: {mark}, {agent}, {}", meta.last_seen().as_millis());
 ///     }
 ///     Ok(())
 /// }
@@ -54,7 +67,7 @@ pub struct Sessions<T>(Arc<Shared<T>>);
 pub struct Listed {
     /// Its public handle. It is no ticket: knowing it lets nobody in.
     pub id: Id,
-    /// When it began, was last used, ends, and so on.
+    /// When it began, was last used, ends, how it began, and so on.
     pub meta: Meta,
 }
 
@@ -62,6 +75,11 @@ impl Listed {
     /// Whether it is the session of this request.
     pub fn is_current<T: crate::SessionData>(&self, session: &Session<T>) -> bool {
         session.id() == Some(self.id)
+    }
+
+    /// The client that began it, as far as that was known.
+    pub fn client(&self) -> Option<&Client> {
+        self.meta.context.as_deref()?.client.as_ref()
     }
 }
 
@@ -93,7 +111,8 @@ impl<T: Send + Sync + 'static> Sessions<T> {
         self.ask("count", |index, now| index.count(subject, now)).await
     }
 
-    /// Ends this session if it is the subject's; says whether it was and lived until now.
+    /// Ends this session if it is the subject's; says whether it was and lived until now. On a page
+    /// for users, let only a fresh login do so (ASVS 7.5.2): a [guard](crate::guard) can ask for one.
     ///
     /// ```
     /// use sessile::{Active, Error, Id, Sessions, Values};

@@ -35,8 +35,16 @@ pub(crate) fn guard_caches(
         Privacy::Private => add(headers, &CACHE_CONTROL, PRIVATE, keep_private)?,
         Privacy::NoStore => add(headers, &CACHE_CONTROL, NO_STORE, keep_from_store)?,
     }
-    for name in reads {
-        add(headers, &VARY, HeaderValue::from(name.clone()), |theirs| vary_by(theirs, name))?;
+    vary_by(headers, reads)
+}
+
+/// Says in `Vary` that the answer depends on these headers of the request.
+///
+/// # Errors
+/// When the response has as many headers as a map can hold.
+pub(crate) fn vary_by(headers: &mut HeaderMap, names: &[HeaderName]) -> Result<(), MaxSizeReached> {
+    for name in names {
+        add(headers, &VARY, HeaderValue::from(name.clone()), |theirs| keep_vary(theirs, name))?;
     }
     Ok(())
 }
@@ -99,7 +107,7 @@ fn keep_from_store(theirs: &[HeaderValue]) -> Merge {
     if has_token(theirs, "no-store") { Merge::Theirs } else { Merge::Instead(NO_STORE) }
 }
 
-fn vary_by(theirs: &[HeaderValue], name: &HeaderName) -> Merge {
+fn keep_vary(theirs: &[HeaderValue], name: &HeaderName) -> Merge {
     if has_token(theirs, "*") || has_token(theirs, name.as_str()) {
         Merge::Theirs
     } else {

@@ -67,12 +67,15 @@ fn parse(text: &str) -> Option<Route> {
 /// was an exemption that did not).
 fn is_plain(path: &str) -> bool {
     let dots = |segment: &str| segment == "." || segment == "..";
-    let lower = path.to_ascii_lowercase();
+    let escape = |at: &[u8]| ESCAPES.iter().any(|escape| at.eq_ignore_ascii_case(escape));
     !path.contains("//")
         && !path.contains('\\')
         && !path.split('/').any(dots)
-        && !["%2f", "%5c", "%2e", "%00"].iter().any(|escape| lower.contains(escape))
+        && !path.as_bytes().windows(3).any(escape)
 }
+
+/// What some router decodes and another does not: `/`, `\`, `.` and the end of a text.
+const ESCAPES: [&[u8]; 4] = [b"%2f", b"%5c", b"%2e", b"%00"];
 
 #[cfg(test)]
 mod tests {

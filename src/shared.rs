@@ -15,8 +15,10 @@ use crate::expiry::Expiry;
 use crate::hints::ClientHints;
 use crate::id::Id;
 use crate::log;
+use crate::profile::{Ceiling, Profile};
 use crate::refusal::{Bodies, Refusals};
 use crate::store::{Limit, Store};
+use crate::tickets::Tickets;
 use crate::transport::Transport;
 use crate::verify::Verifier;
 
@@ -30,6 +32,7 @@ pub(crate) struct Shared<T> {
     /// The first transport with anything in it decides, valid or not.
     pub(crate) first_present: bool,
     pub(crate) expiry: Expiry,
+    pub(crate) profile: Option<Profile>,
     pub(crate) limit: Option<Limit>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
@@ -46,6 +49,8 @@ pub(crate) struct Shared<T> {
     pub(crate) clear_site_data: Option<HeaderValue>,
     /// How large a session's data may be, in bytes of JSON.
     pub(crate) max_size: Option<usize>,
+    /// Sessions live in their tickets.
+    pub(crate) tickets: Option<Arc<Tickets<T>>>,
 }
 
 /// A transport and the codec keyed for it.
@@ -79,6 +84,11 @@ impl<T> Shared<T> {
         self.tell(Event::StoreFailed { operation, error });
     }
 
+    /// The most that a single login may ask for.
+    pub(crate) fn ceiling(&self) -> Ceiling {
+        self.profile.as_ref().map_or(Ceiling::NONE, |profile| profile.ceiling(&self.expiry))
+    }
+
     /// What a 401 says in `WWW-Authenticate`.
     pub(crate) fn challenge(&self) -> Option<HeaderValue> {
         self.transports.first().map(|bound| bound.transport.challenge())
@@ -94,6 +104,7 @@ impl<T> Clone for Shared<T> {
             handshakes: self.handshakes,
             first_present: self.first_present,
             expiry: self.expiry,
+            profile: self.profile.clone(),
             limit: self.limit,
             clock: Arc::clone(&self.clock),
             observer: self.observer.clone(),
@@ -109,6 +120,7 @@ impl<T> Clone for Shared<T> {
             hints: self.hints.clone(),
             clear_site_data: self.clear_site_data.clone(),
             max_size: self.max_size,
+            tickets: self.tickets.clone(),
         }
     }
 }
@@ -119,6 +131,7 @@ impl<T> fmt::Debug for Shared<T> {
             .field("store", &self.store)
             .field("transports", &self.transports)
             .field("expiry", &self.expiry)
+            .field("profile", &self.profile)
             .field("limit", &self.limit)
             .field("store_timeout", &self.store_timeout)
             .field("revocation_check", &self.revocation_check)

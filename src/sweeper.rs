@@ -147,7 +147,7 @@ async fn sweep_once<T: 'static>(shared: &Shared<T>) -> bool {
 }
 
 /// How many records one call removes at most.
-const BATCH: usize = 500;
+const BATCH: usize = 100;
 
 /// Between two batches.
 const BREATH: Duration = Duration::from_millis(5);

@@ -42,13 +42,15 @@ impl fmt::Display for Room {
 #[rustfmt::skip]
 const ROOMS: &[(Room, &[&str])] = &[
     (Room::Foundation, &[
-        "answer", "assurance", "client", "clock", "context", "error", "event", "expiry", "head", "id", "key", "log",
-        "record", "routes", "same", "signal", "site_data", "size", "stripes", "values",
+        "answer", "assurance", "client", "clock", "context", "error", "event", "expiry",
+        "forwarded", "head", "id", "key", "log", "profile", "record", "routes", "same", "signal",
+        "site_data", "size", "stripes", "values",
     ]),
     (Room::Contract, &["codec", "store", "transport", "verify"]),
     (Room::Core, &[
         "commit", "endings", "entry", "finish", "future", "hints", "layer", "plan", "refusal", "registry",
-        "response", "service", "session", "shared", "spend", "sweeper", "verdict", "wait",
+        "report", "response", "service", "session", "shared", "spend", "sweeper", "tickets",
+        "verdict", "wait",
     ]),
     (Room::Adapter, &[
         "accounts", "csrf", "dbsc", "extract", "grpc", "guard", "guide", "openapi", "testkit",
@@ -57,14 +59,15 @@ const ROOMS: &[(Room, &[&str])] = &[
 ];
 
 /// Adapters that may use another adapter: `(who, whom)`.
-const ADAPTERS_TOGETHER: &[(&str, &str)] = &[("extract", "guard"), ("grpc", "guard")];
+const ADAPTERS_TOGETHER: &[(&str, &str)] =
+    &[("csrf", "guard"), ("extract", "guard"), ("grpc", "guard")];
 
 /// The adapter that may use whatever a user may.
 const SEES_ALL_THAT_IS_PUBLIC: &str = "testkit";
 
 /// Modules that are not public and that an adapter may use all the same: `(who, what)`.
-/// A guard refuses in the same words as the layer.
-const LENT: &[(&str, &str)] = &[("guard", "refusal"), ("csrf", "refusal")];
+/// A guard refuses in the same words as the layer, and `Vary` is merged in one way.
+const LENT: &[(&str, &str)] = &[("guard", "refusal"), ("csrf", "refusal"), ("csrf", "response")];
 
 /// Words that no field of a log line may end in.
 const SECRETS: &[&str] = &["cookie", "data", "key", "secret", "ticket", "token"];

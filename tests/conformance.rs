@@ -72,9 +72,10 @@ const CAUGHT_BY: &[(Flaw, &[&str])] = &[
     (Flaw::RevokeHidesMore, &["S31", "S36"]),
     (Flaw::ScanSkipsNobodys, &["K13"]),
     (Flaw::ScanShowsExpired, &["K13"]),
-    (Flaw::LimitIgnored, &["S34", "K4", "S52", "L5"]),
+    (Flaw::LimitIgnored, &["S34", "K4", "K14", "S52", "L5"]),
     (Flaw::LimitNotAtomic, &["S34", "L5"]),
     (Flaw::LimitCountsExpired, &["K4", "L5"]),
+    (Flaw::LimitOfNoneIsOne, &["K14"]),
     (Flaw::EvictsNewest, &["K4", "S52"]),
     (Flaw::EvictsSilently, &["S34", "K4", "S52"]),
     (Flaw::EvictsBeforeExists, &["K3"]),
@@ -90,6 +91,9 @@ const CAUGHT_BY: &[(Flaw, &[&str])] = &[
     (Flaw::ForgetsPersistent, &["S2"]),
     (Flaw::ForgetsConfirmed, &["S2", "S15", "S23"]),
     (Flaw::ForgetsGeneration, &["S2", "S16", "S23", "S24", "S52"]),
+    (Flaw::ForgetsContext, &["S2"]),
+    (Flaw::DropsContextOnReplace, &["S2"]),
+    (Flaw::ListsNoContext, &["K6", "K13"]),
     (Flaw::RoundsTimes, &["S2", "S6", "S23", "S24"]),
     (Flaw::TruncatesData, &["S44"]),
 ];
@@ -98,7 +102,7 @@ const CAUGHT_BY: &[(Flaw, &[&str])] = &[
 async fn every_flaw_is_found_out() {
     let mut escaped = Vec::new();
     for (flaw, expected) in CAUGHT_BY {
-        let report = Suite::new().quick().run(async || Flawed::new(*flaw)).await;
+        let report = Suite::new().quick().at_once(4).run(async || Flawed::new(*flaw)).await;
         let mut failed: BTreeSet<&str> = report.failed().map(|finding| finding.id()).collect();
         let missing = |failed: &BTreeSet<&str>| -> Vec<&'static str> {
             expected.iter().copied().filter(|id| !failed.contains(id)).collect()

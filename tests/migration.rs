@@ -13,9 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::SET_COOKIE;
+use sessile::SessionLayer;
+use sessile::codec::FastapiSessions;
 use sessile::store::MemoryStore;
 use sessile::transport::Cookie;
-use sessile::{FastapiSessions, SessionLayer};
 use support::{App, Member, Visitor, count_visit, log_out, look};
 
 const SECRET: &str = "DONOTUSE";

@@ -76,6 +76,8 @@ struct Case {
     name: &'static str,
     ticket: Ticket,
     lazy: bool,
+    /// It ends the session without loading it.
+    unseen: bool,
     handler: Handler,
     plain: u64,
     cached: u64,
@@ -83,7 +85,7 @@ struct Case {
 
 const fn case(name: &'static str, ticket: Ticket, handler: Handler, trips: [u64; 2]) -> Case {
     let [plain, cached] = trips;
-    Case { name, ticket, lazy: false, handler, plain, cached }
+    Case { name, ticket, lazy: false, unseen: false, handler, plain, cached }
 }
 
 impl Case {
@@ -92,13 +94,18 @@ impl Case {
         self
     }
 
+    const fn unseen(mut self) -> Self {
+        self.unseen = true;
+        self.lazy()
+    }
+
     /// Whether it asks for a session that is there.
     fn loads(&self) -> bool {
         self.ticket == Ticket::Valid && !(self.lazy && self.handler.is_none())
     }
 }
 
-const CASES: [Case; 14] = [
+const CASES: [Case; 16] = [
     case("no ticket, untouched", Ticket::None, None, [0, 0]),
     case("no ticket, read", Ticket::None, Some(ask), [0, 0]),
     case("a forged ticket, read", Ticket::Forged, Some(ask), [0, 0]),
@@ -112,8 +119,14 @@ const CASES: [Case; 14] = [
     case("log in under a limit", Ticket::None, Some(log_in_as_somebody), [1, 1]),
     case("log in over an old session", Ticket::Valid, Some(log_in), [2, 1]),
     case("log out", Ticket::Valid, Some(log_out), [2, 1]),
-    case("log out lazily", Ticket::Valid, Some(log_out), [2, 1]).lazy(),
+    case("log out lazily, loaded", Ticket::Valid, Some(log_out), [2, 1]).lazy(),
+    case("log out lazily", Ticket::Valid, None, [1, 1]).unseen(),
+    case("log out lazily, forged", Ticket::Forged, None, [0, 0]).unseen(),
 ];
+
+/// What comes before the request that is counted.
+const BEGIN: Case = case("log in before", Ticket::None, Some(log_in), [1, 1]);
+const WARM: Case = case("read before", Ticket::Valid, Some(read), [1, 1]);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_to_postgres() {
@@ -185,11 +198,11 @@ impl Site {
     /// second is tested before it is used, and when a cache was not yet ready to help.
     async fn trips(&self, case: &Case, hit: bool) -> u64 {
         for _ in 0..100 {
-            let cookie = self.send(None, false, Some(log_in)).await.expect("a cookie");
+            let cookie = self.send(None, &BEGIN).await.expect("a cookie");
             sleep(SETTLE).await;
             if hit {
                 // The first load after a write is a miss where the engine does not say who wrote.
-                self.send(Some(&cookie), false, Some(read)).await;
+                self.send(Some(&cookie), &WARM).await;
                 sleep(SETTLE).await;
             }
             let cookie = match case.ticket {
@@ -198,7 +211,7 @@ impl Site {
                 Ticket::Forged => Some(forged(&cookie)),
             };
             let (start, before, hits) = (Instant::now(), self.proxy.trips(), (self.hits)());
-            self.send(cookie.as_deref(), case.lazy, case.handler).await;
+            self.send(cookie.as_deref(), case).await;
             let soon = start.elapsed() < Duration::from_millis(500);
             sleep(SETTLE).await; // for whatever the request did not wait for
             if soon && (!hit || (self.hits)() > hits) {
@@ -209,7 +222,8 @@ impl Site {
     }
 
     /// Answers the cookie that it was given.
-    async fn send(&self, cookie: Option<&str>, lazy: bool, handler: Handler) -> Option<String> {
+    async fn send(&self, cookie: Option<&str>, case: &Case) -> Option<String> {
+        let &Case { lazy, unseen, handler, .. } = case;
         let mut request = Request::builder();
         if let Some(cookie) = cookie {
             request = request.header(COOKIE, cookie);
@@ -218,6 +232,9 @@ impl Site {
         let response = if lazy {
             let page = service_fn(async |request: Request<()>| {
                 let session = LazySession::<Visits>::of(&request).expect("a lazy session");
+                if unseen {
+                    session.destroy().expect("an open session");
+                }
                 if let Some(handle) = handler {
                     handle(&session.load().await.expect("a store that works"));
                 }

@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::string_slice,
+    clippy::needless_pass_by_value,
     reason = "a test fails by panicking"
 )]
 

@@ -31,7 +31,7 @@ pub(crate) struct Floor(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
     keyed: Hmac<Sha256>,
-    sessions: DashMap<u128, Arc<Record>, BuildHasherDefault<OwnBits>>,
+    pub(crate) sessions: DashMap<u128, Arc<Record>, BuildHasherDefault<OwnBits>>,
 }
 
 /// The session in the request's extensions.
@@ -97,11 +97,13 @@ async fn serve<S>(
 where
     S: Service<Request, Response = Response, Error = Infallible>,
 {
-    let (known, record) = shared.find(request.headers()).unzip();
-    let record = record.unwrap_or_default();
+    let id = token(request.headers()).and_then(|token| shared.open(token));
+    let found = id.and_then(|id| shared.sessions.get(&id).map(|found| Arc::clone(&found)));
+    let known = found.is_some();
+    let record = found.unwrap_or_default();
     request.extensions_mut().insert(Session(Arc::clone(&record)));
     let mut response = inner.call(request).await?;
-    if let Some(id) = known {
+    if let (true, Some(id)) = (known, id) {
         if record.ended.load(Ordering::Relaxed) {
             shared.sessions.remove(&id);
             let removal = "sid=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0";
@@ -116,7 +118,7 @@ where
     Ok(response)
 }
 
-fn token(headers: &HeaderMap) -> Option<&[u8]> {
+pub(crate) fn token(headers: &HeaderMap) -> Option<&[u8]> {
     let mut rest = headers.get(COOKIE)?.as_bytes();
     loop {
         rest = rest.trim_ascii_start();
@@ -129,19 +131,13 @@ fn token(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 impl Shared {
-    #[inline]
-    pub(crate) fn find(&self, headers: &HeaderMap) -> Option<(u128, Arc<Record>)> {
-        let id = self.open(token(headers)?)?;
-        Some((id, Arc::clone(&*self.sessions.get(&id)?)))
-    }
-
     fn tag(&self, id: &[u8]) -> [u8; 32] {
         let mut mac = self.keyed.clone();
         mac.update(id);
         mac.finalize().into_bytes().into()
     }
 
-    fn open(&self, token: &[u8]) -> Option<u128> {
+    pub(crate) fn open(&self, token: &[u8]) -> Option<u128> {
         let mut ticket = [0; TICKET];
         let token: &[u8; TOKEN] = token.try_into().ok()?;
         let length = BASE64URL_NOPAD.decode_mut(token, &mut ticket).ok()?;
@@ -196,7 +192,7 @@ fn session(request: &Request) -> &Record {
 
 /// Hashes an id, which is random, by its own first bits.
 #[derive(Default)]
-struct OwnBits(u64);
+pub(crate) struct OwnBits(u64);
 
 impl Hasher for OwnBits {
     fn write_u128(&mut self, id: u128) {

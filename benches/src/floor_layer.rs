@@ -16,7 +16,7 @@ use tower::util::MapResponseLayer;
 
 use crate::contender::{Contender, Subject};
 use crate::data::saw;
-use crate::floor::{Floor, Session, Shared};
+use crate::floor::{Floor, Session, Shared, token};
 use crate::scenario::Scenario;
 
 /// Puts the session of a request into its extensions, and does nothing for the response.
@@ -52,7 +52,9 @@ impl<S: Service<Request>> Service<Request> for FloorService<S> {
     }
 
     fn call(&mut self, mut request: Request) -> S::Future {
-        let record = self.shared.find(request.headers()).map(|(_, record)| record);
+        let id = token(request.headers()).and_then(|token| self.shared.open(token));
+        let found = id.and_then(|id| self.shared.sessions.get(&id));
+        let record = found.map(|found| Arc::clone(&found));
         request.extensions_mut().insert(Session(record.unwrap_or_default()));
         self.inner.call(request)
     }

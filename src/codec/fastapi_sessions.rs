@@ -32,7 +32,7 @@ use crate::id::Id;
 ///
 /// ```
 /// use std::time::Duration;
-/// use sessile::FastapiSessions;
+/// use sessile::codec::FastapiSessions;
 /// let cookies = FastapiSessions::new("the secret_key of SessionCookie")
 ///     .also_accept("the one before")
 ///     .max_age(Duration::from_secs(14 * 24 * 3600));
@@ -73,6 +73,14 @@ impl FastapiSessions {
 
     /// Reads them but writes none: whoever comes with one is given a ticket by the layer's first
     /// transport, and is known by that from then on.
+    ///
+    /// ```
+    /// use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// use sessile::{codec::FastapiSessions, transport::Cookie};
+    /// let legacy = FastapiSessions::new("secret").read_only();
+    /// let layer = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// assert!(layer.try_or_transport_with(Cookie::named("cookie"), legacy).is_ok());
+    /// ```
     pub const fn read_only(mut self) -> Self {
         self.read_only = true;
         self

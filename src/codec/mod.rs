@@ -1,13 +1,24 @@
-//! What a ticket is made of: [`Signed`], or the cookies of a system that one moves from.
+//! What a ticket is made of.
+//!
+//! By default it is the session's id, the generation of the ticket and a tag that only the
+//! application's [`Key`](crate::Key) can make, in 48 characters; the session is in a store. Other
+//! tickets are those of a system that one moves from, and those that a [`Carrier`] makes, which
+//! have the whole session in them: see [`SessionLayer::carried`](crate::SessionLayer::carried).
 
+mod carrier;
 #[cfg(feature = "fastapi-sessions")]
 mod fastapi_sessions;
+#[cfg(feature = "sealed")]
+mod sealed;
 mod signed;
 
+pub use self::carrier::{Carried, Carrier};
 #[cfg(feature = "fastapi-sessions")]
 pub(crate) use self::fastapi_sessions::Cookies;
 #[cfg(feature = "fastapi-sessions")]
 pub use self::fastapi_sessions::FastapiSessions;
+#[cfg(feature = "sealed")]
+pub use self::sealed::Sealed;
 pub(crate) use self::signed::{Signed, Token};
 use crate::clock::Timestamp;
 use crate::event::Rejection;
@@ -42,7 +53,6 @@ pub(crate) enum Codec {
 /// A sealed ticket.
 pub(crate) enum Text {
     Signed(Token),
-    #[cfg(feature = "fastapi-sessions")]
     Other(String),
 }
 
@@ -93,7 +103,6 @@ impl Text {
     pub(crate) fn as_str(&self) -> &str {
         match self {
             Self::Signed(token) => token.as_str(),
-            #[cfg(feature = "fastapi-sessions")]
             Self::Other(text) => text,
         }
     }

@@ -53,14 +53,16 @@ struct Death {
     id: Id,
     via: u8,
     reason: EndReason,
-    now: Timestamp,
+    /// Whether the client is told to forget its ticket even if the session was gone before.
+    clear: bool,
 }
 
 /// What the state says when a commit begins.
 struct Start<T> {
     came: Came,
     live: Option<Live<T>>,
-    other: Option<(Id, u8, EndReason)>,
+    /// A session that was recognised and not loaded.
+    other: Option<Death>,
     /// The transport that presented a ticket, dead or alive; else the first.
     via: u8,
     edits: Edits<T>,
@@ -153,21 +155,26 @@ impl<T: SessionData> Commit<T> {
             settle(live, &mut edits);
             due = due_now(live, renew);
         }
-        let (write, reply) = plan(came, edits.intent(), due, self.outcome);
+        let (write, mut reply) = plan(came, edits.intent(), due, self.outcome);
+        if matches!(write, Write::Replace | Write::Touch) && self.session.shared.tickets.is_some() {
+            reply = Reply::Attach; // the ticket is where it is written
+        }
         match (write, live) {
             (Write::Create, live) => {
                 let current = live.map(|live| (live.id, EndReason::Replaced));
-                let condemned = other.map(|(id, _, reason)| (id, reason));
-                self.create(edits, via, current.or(condemned))
+                let unseen = other.map(|Death { id, reason, .. }| match reason {
+                    EndReason::Destroyed => (id, EndReason::Replaced),
+                    reason => (id, reason),
+                });
+                self.create(edits, via, current.or(unseen))
             }
             (Write::Delete, Some(live)) => {
                 let Live { id, via, now, .. } = live;
-                self.delete(Death { id, via, reason: EndReason::Destroyed, now })
+                self.delete(Death { id, via, reason: EndReason::Destroyed, clear: true }, now)
             }
-            (Write::Delete, None) => other.map_or(Ok(()), |(id, via, reason)| {
-                let now = self.session.shared.now();
-                self.delete(Death { id, via, reason, now })
-            }),
+            (Write::Delete, None) => {
+                other.map_or(Ok(()), |death| self.delete(death, self.session.shared.now()))
+            }
             (Write::Replace, Some(live)) => self.replace(live, edits, due, reply, renew),
             (Write::Touch, Some(live)) => {
                 let touch = self.session.shared.store.touch(live.id, live.now);
@@ -196,15 +203,22 @@ impl<T: SessionData> Commit<T> {
         let renew = mem::replace(&mut state.renew, false);
         let (live, other, via) = match &state.base {
             Base::Live(live) => (Some(live.clone()), None, live.via),
-            Base::Condemned { id, via, reason } => (None, Some((*id, *via, *reason)), *via),
+            Base::Condemned { id, via, reason } => {
+                let death = Death { id: *id, via: *via, reason: *reason, clear: true };
+                (None, Some(death), *via)
+            }
+            Base::Named { id, via, clear } => {
+                let (reason, clear) = (EndReason::Destroyed, *clear);
+                (None, Some(Death { id: *id, via: *via, reason, clear }), *via)
+            }
             Base::Without { via, .. } => (None, None, via.unwrap_or(0)),
             Base::Unread(_) => (None, None, 0),
         };
         Start { came: state.came(), live, other, via, edits, renew, given_up: state.given_up }
     }
 
-    fn delete(&mut self, death: Death) -> Result<(), Error> {
-        let answer = self.session.shared.store.delete(death.id, death.now);
+    fn delete(&mut self, death: Death, now: Timestamp) -> Result<(), Error> {
+        let answer = self.session.shared.store.delete(death.id, now);
         match answer.now_or_later() {
             Ok(deleted) => self.deleted(deleted, &death),
             Err(later) => {
@@ -222,7 +236,10 @@ impl<T: SessionData> Commit<T> {
                     self.session.shared.ended(id, reason);
                 }
                 let logged_out = death.reason == EndReason::Destroyed;
-                let owed = Owed::Removal { via: death.via, logged_out };
+                let owed = match existed || death.clear {
+                    true => Owed::Removal { via: death.via, logged_out },
+                    false => Owed::Nothing,
+                };
                 self.stand_on(Base::without(Status::Ended), owed);
                 Ok(())
             }

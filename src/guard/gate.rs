@@ -1,6 +1,8 @@
 //! What all guards do: find the session, ask the guard, word the refusal.
 
 use std::sync::Arc;
+#[cfg(feature = "tonic")]
+use std::sync::LazyLock;
 
 #[cfg(feature = "axum")]
 use http::request::Parts;
@@ -16,9 +18,10 @@ use crate::session::{Active, LazySession, Session};
 /// A guard and what it says.
 pub(crate) struct Gate<T> {
     guard: Option<Arc<dyn Guard<T>>>,
-    pub(super) refusals: Option<Refusals>,
-    pub(super) bodies: Bodies,
-    pub(super) open: Routes,
+    acts: Option<fn(&Method) -> bool>,
+    pub(crate) refusals: Option<Refusals>,
+    pub(crate) bodies: Bodies,
+    pub(crate) open: Routes,
 }
 
 /// The head of a request.
@@ -28,6 +31,8 @@ pub(crate) struct Asking<'r> {
     pub(crate) uri: &'r Uri,
     pub(crate) headers: &'r HeaderMap,
     pub(crate) extensions: &'r Extensions,
+    /// It is a gRPC request, whatever its headers say.
+    grpc: bool,
 }
 
 impl<'r> Asking<'r> {
@@ -37,6 +42,7 @@ impl<'r> Asking<'r> {
             uri: request.uri(),
             headers: request.headers(),
             extensions: request.extensions(),
+            grpc: false,
         }
     }
 
@@ -47,11 +53,22 @@ impl<'r> Asking<'r> {
             uri: &parts.uri,
             headers: &parts.headers,
             extensions: &parts.extensions,
+            grpc: false,
         }
+    }
+
+    /// What tonic leaves of a request: every gRPC request is a POST, and its path is gone.
+    #[cfg(feature = "tonic")]
+    pub(crate) fn of_grpc(headers: &'r HeaderMap, extensions: &'r Extensions) -> Self {
+        static NOWHERE: LazyLock<Uri> = LazyLock::new(|| Uri::from_static("/"));
+        Self { method: &Method::POST, uri: &NOWHERE, headers, extensions, grpc: true }
     }
 
     /// In which form it wants to be refused.
     fn asked(self) -> Asked {
+        if self.grpc {
+            return Asked::Grpc;
+        }
         let uri = self.extensions.get::<Target>().map_or(self.uri, |target| &target.0);
         Asked::of(self.method, uri, self.headers)
     }
@@ -59,17 +76,34 @@ impl<'r> Asking<'r> {
 
 impl<T: SessionData> Gate<T> {
     pub(super) fn new(guard: Option<Arc<dyn Guard<T>>>) -> Self {
-        Self { guard, refusals: None, bodies: Bodies::default(), open: Routes::default() }
+        Self {
+            guard,
+            acts: None,
+            refusals: None,
+            bodies: Bodies::default(),
+            open: Routes::default(),
+        }
+    }
+
+    /// A gate about what is done with a session, by methods that are acts: requests by other
+    /// methods, or without a live session, pass unasked.
+    pub(crate) fn of_acts(guard: Arc<dyn Guard<T>>, acts: fn(&Method) -> bool) -> Self {
+        Self { acts: Some(acts), ..Self::new(Some(guard)) }
     }
 
     pub(super) fn is_open(&self, asking: Asking<'_>) -> bool {
-        self.open.contain(asking.method, asking.uri.path())
+        self.acts.is_some_and(|is_act| !is_act(asking.method))
+            || self.open.contain(asking.method, asking.uri.path())
     }
 
     pub(super) fn check(&self, session: &Session<T>, asking: Asking<'_>) -> Result<(), Denied> {
-        let active = active(session)?;
-        let Some(guard) = &self.guard else { return Ok(()) };
-        guard.check(&Attempt::new(&active, asking))
+        if self.acts.is_some() && active(session).is_err() {
+            return Ok(()); // nobody acts
+        }
+        match &self.guard {
+            Some(guard) => permitted(session, &**guard, asking).map(drop),
+            None => Ok(active(session).map(drop)?),
+        }
     }
 
     pub(super) fn refuse<R>(&self, denied: Denied, asking: Asking<'_>) -> Response<R>
@@ -90,6 +124,7 @@ impl<T> Clone for Gate<T> {
     fn clone(&self) -> Self {
         Self {
             guard: self.guard.clone(),
+            acts: self.acts,
             refusals: self.refusals.clone(),
             bodies: self.bodies.clone(),
             open: self.open.clone(),
@@ -131,6 +166,17 @@ fn found<T: SessionData>(
 /// The live session behind a handle.
 pub(crate) fn active<T: SessionData>(session: &Session<T>) -> Result<Active<T>, Refusal> {
     Active::from_session(session).ok_or_else(|| session.status().refusal())
+}
+
+/// The live session behind a handle, if the guard lets it pass.
+pub(crate) fn permitted<T: SessionData>(
+    session: &Session<T>,
+    guard: &(impl Guard<T> + ?Sized),
+    asking: Asking<'_>,
+) -> Result<Active<T>, Denied> {
+    let active = active(session)?;
+    guard.check(&Attempt::new(&active, asking))?;
+    Ok(active)
 }
 
 /// A refusal in the words of the guard, else of the session's layer, else the default ones.

@@ -1,22 +1,14 @@
 //! Guards as layers.
 
 use std::fmt;
-use std::future::Future;
-use std::mem;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
-use http::{Request, Response};
-use pin_project_lite::pin_project;
 use tower_layer::Layer;
-use tower_service::Service;
 
-use super::Guard;
-use super::gate::{Asking, Gate, handles, session};
+use super::gate::Gate;
+use super::{Guard, RequireService};
 use crate::record::SessionData;
-use crate::refusal::{Denied, Refusal, Refusals};
-use crate::session::Session;
+use crate::refusal::Refusals;
 
 /// Lets only requests with a live session of data `T` pass; others get 401 (a gRPC status if they
 /// are gRPC requests). It stands inside a [`SessionLayer<T>`](crate::SessionLayer); without one,
@@ -43,7 +35,7 @@ use crate::session::Session;
 #[must_use = "a guard does nothing until it wraps a service"]
 pub struct RequireSession<T>(Arc<Gate<T>>);
 
-impl<T: SessionData> RequireSession<T> {
+impl<T> RequireSession<T> {
     /// A guard that refuses in the words of the session's layer.
     ///
     /// ```
@@ -53,8 +45,41 @@ impl<T: SessionData> RequireSession<T> {
     ///     .route("/profile", get(|| async { "hello" }))
     ///     .layer(RequireSession::<Values>::new());
     /// ```
-    pub fn new() -> Self {
+    pub fn new() -> Self
+    where
+        T: SessionData, // here, so that the compiler says what `T` lacks
+    {
         Self(Arc::new(Gate::new(None)))
+    }
+
+    /// Lets anybody reach this route, as [`RequireLayer::open`] does.
+    ///
+    /// ```
+    /// use sessile::{RequireSession, Values};
+    /// # use axum::{Router, routing::get};
+    /// let members_only: Router = Router::new()
+    ///     .route("/login", get(|| async { "who are you?" }))
+    ///     .route("/profile", get(|| async { "hello" }))
+    ///     .layer(RequireSession::<Values>::new().open("GET /login"));
+    /// ```
+    ///
+    /// # Panics
+    /// If it is no route.
+    #[track_caller]
+    pub fn open(mut self, route: &str) -> Self {
+        Arc::make_mut(&mut self.0).open.add(route);
+        self
+    }
+
+    /// The routes that anybody may reach.
+    ///
+    /// ```
+    /// # use sessile::{RequireSession, Values};
+    /// let guard = RequireSession::<Values>::new().open("GET /login").open("/assets/*");
+    /// assert_eq!(guard.open_routes().collect::<Vec<_>>(), ["GET /login", "/assets/*"]);
+    /// ```
+    pub fn open_routes(&self) -> impl Iterator<Item = &str> {
+        self.0.open.iter()
     }
 
     /// Sets the statuses and bodies of this guard's refusals.
@@ -125,12 +150,12 @@ impl<S, T> Layer<S> for RequireSession<T> {
     type Service = RequireService<S, T>;
 
     fn layer(&self, inner: S) -> RequireService<S, T> {
-        RequireService { inner, gate: Arc::clone(&self.0) }
+        RequireService::new(inner, Arc::clone(&self.0))
     }
 }
 
 /// Lets only requests pass whose session a [`Guard`] accepts: 401 without a live session, 403 or a
-/// [step-up](Refusal::StepUp) if the guard says no; a gRPC status for gRPC requests.
+/// [step-up](crate::Refusal::StepUp) if the guard says no; a gRPC status for gRPC requests.
 ///
 /// Put around a whole router it refuses by default; [`open`](Self::open) names what anybody may
 /// reach.
@@ -159,15 +184,19 @@ impl<S, T> Layer<S> for RequireSession<T> {
 #[must_use = "a guard does nothing until it wraps a service"]
 pub struct RequireLayer<T>(Arc<Gate<T>>);
 
-impl<T: SessionData> RequireLayer<T> {
+impl<T> RequireLayer<T> {
     /// Asks this guard.
-    pub fn new(guard: impl Guard<T>) -> Self {
+    pub fn new(guard: impl Guard<T>) -> Self
+    where
+        T: SessionData, // here, so that the compiler says what `T` lacks
+    {
         Self(Arc::new(Gate::new(Some(Arc::new(guard)))))
     }
 
     /// Lets anybody reach this route, in the form `GET /login`, `/login` for all methods, or with
     /// a `*` at its end for everything below (`GET /assets/*`). The path must be the very same;
-    /// one with dot segments, doubled or encoded slashes, or backslashes is never open.
+    /// one with dot segments, doubled or encoded slashes, or backslashes is never open. It is the
+    /// path that reaches the guard: inside a nested router, without what the router took off.
     ///
     /// # Panics
     /// If it is none of these forms.
@@ -213,161 +242,6 @@ impl<S, T> Layer<S> for RequireLayer<T> {
     type Service = RequireService<S, T>;
 
     fn layer(&self, inner: S) -> RequireService<S, T> {
-        RequireService { inner, gate: Arc::clone(&self.0) }
-    }
-}
-
-/// A service that only some requests reach. Made by [`RequireSession`] and [`RequireLayer`].
-///
-/// ```
-/// use http::{Request, Response};
-/// use sessile::guard::RequireService;
-/// use sessile::{RequireSession, Values};
-/// use tower::{Layer, ServiceExt, service_fn};
-/// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let inner = service_fn(|_: Request<()>| async { Ok::<_, ()>(Response::new(String::new())) });
-/// let service: RequireService<_, Values> = RequireSession::new().layer(inner);
-/// let answer = service.oneshot(Request::new(())).await.unwrap();
-/// assert_eq!(answer.status(), 500, "there is no session layer outside of it");
-/// # }
-/// ```
-pub struct RequireService<S, T> {
-    inner: S,
-    gate: Arc<Gate<T>>,
-}
-
-impl<S: Clone, T> Clone for RequireService<S, T> {
-    fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), gate: Arc::clone(&self.gate) }
-    }
-}
-
-impl<S: fmt::Debug, T> fmt::Debug for RequireService<S, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequireService").field("inner", &self.inner).finish_non_exhaustive()
-    }
-}
-
-impl<S, T, B, R> Service<Request<B>> for RequireService<S, T>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    T: SessionData,
-    R: Default + 'static,
-{
-    type Response = Response<R>;
-    type Error = S::Error;
-    type Future = RequireFuture<S, T, B>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let asking = Asking::of(&request);
-        let step = if self.gate.is_open(asking) {
-            Step::Serve { response: self.inner.call(request) }
-        } else if let Some(session) = Session::<T>::of(&request) {
-            match self.gate.check(session, asking) {
-                Ok(()) => Step::Serve { response: self.inner.call(request) },
-                Err(denied) => Step::Refuse { refused: Some(self.gate.refuse(denied, asking)) },
-            }
-        } else {
-            let (eager, lazy) = handles::<T>(request.extensions());
-            let clone = self.inner.clone();
-            let ready = mem::replace(&mut self.inner, clone);
-            let load = Box::pin(session(eager, lazy));
-            Step::Load { load, request: Some(request), ready, gate: Arc::clone(&self.gate) }
-        };
-        RequireFuture { step }
-    }
-}
-
-/// The load of a lazy session, under way.
-type Load<T> = Pin<Box<dyn Future<Output = Result<Session<T>, Refusal>> + Send>>;
-
-pin_project! {
-    /// The response of a [`RequireService`]. Boxes nothing unless a lazy session must be loaded.
-    ///
-    /// ```
-    /// use http::{Request, Response};
-    /// use sessile::Values;
-    /// use sessile::guard::{RequireFuture, RequireService};
-    /// use tower::Service;
-    ///
-    /// fn ask<S, R>(service: &mut RequireService<S, Values>) -> RequireFuture<S, Values, ()>
-    /// where
-    ///     S: Service<Request<()>, Response = Response<R>> + Clone,
-    ///     R: Default + 'static,
-    /// {
-    ///     service.call(Request::new(()))
-    /// }
-    /// ```
-    pub struct RequireFuture<S, T, B>
-    where
-        S: Service<Request<B>>,
-    {
-        #[pin]
-        step: Step<S, T, B, S::Future, S::Response>,
-    }
-}
-
-pin_project! {
-    #[project = StepProjection]
-    enum Step<S, T, B, F, R> {
-        Load {
-            load: Load<T>,
-            request: Option<Request<B>>,
-            ready: S,
-            gate: Arc<Gate<T>>,
-        },
-        Serve {
-            #[pin]
-            response: F,
-        },
-        Refuse {
-            refused: Option<R>,
-        },
-    }
-}
-
-impl<S, T, B, R> Future for RequireFuture<S, T, B>
-where
-    S: Service<Request<B>, Response = Response<R>>,
-    T: SessionData,
-    R: Default + 'static,
-{
-    type Output = Result<Response<R>, S::Error>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut step = self.project().step;
-        loop {
-            let next = match step.as_mut().project() {
-                StepProjection::Load { load, request, ready, gate } => {
-                    let loaded = ready!(load.as_mut().poll(cx)).map_err(Denied::from);
-                    let Some(request) = request.take() else { return Poll::Pending };
-                    let asking = Asking::of(&request);
-                    match loaded.and_then(|session| gate.check(&session, asking)) {
-                        Ok(()) => Step::Serve { response: ready.call(request) },
-                        Err(denied) => Step::Refuse { refused: Some(gate.refuse(denied, asking)) },
-                    }
-                }
-                StepProjection::Serve { response } => return response.poll(cx),
-                StepProjection::Refuse { refused } => {
-                    return refused
-                        .take()
-                        .map_or(Poll::Pending, |refused| Poll::Ready(Ok(refused)));
-                }
-            };
-            step.set(next);
-        }
-    }
-}
-
-impl<S, T, B> fmt::Debug for RequireFuture<S, T, B>
-where
-    S: Service<Request<B>>,
-{
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RequireFuture")
+        RequireService::new(inner, Arc::clone(&self.0))
     }
 }

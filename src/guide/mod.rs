@@ -4,9 +4,10 @@
 //!    and which failures elsewhere it answers to.
 //! 2. [Choosing a store](choosing_a_store): what survives, who shares it, what it costs; caching,
 //!    encryption, and what to do at three in the morning.
-//! 3. [Testing your app](testing_your_app): without sockets, and with the clock in your hand.
-//! 4. [Writing a store](writing_a_store): the contract, a complete store, the conformance suite.
-//! 5. [Moving from tower-sessions](moving_from_tower_sessions): what is called what, and what
+//! 3. [Who may pass](who_may_pass): verifiers, guards, step-up, other sites, audits.
+//! 4. [Testing your app](testing_your_app): without sockets, and with the clock in your hand.
+//! 5. [Writing a store](writing_a_store): the contract, a complete store, the conformance suite.
+//! 6. [Moving from tower-sessions](moving_from_tower_sessions): what is called what, and what
 //!    behaves differently.
 //!
 //! Every example in them is run by the tests.
@@ -22,6 +23,9 @@ pub mod moving_from_tower_sessions {
 }
 pub mod testing_your_app {
     #![doc = include_str!("testing_your_app.md")]
+}
+pub mod who_may_pass {
+    #![doc = include_str!("who_may_pass.md")]
 }
 pub mod writing_a_store {
     #![doc = include_str!("writing_a_store.md")]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::HeaderValue;
+
 use super::Refusal;
 use crate::assurance::Assurance;
 
@@ -51,12 +53,29 @@ impl Denied {
         self.refusal
     }
 
+    /// One step-up that meets both demands, where both are step-ups.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let max_age = match (self.max_age, other.max_age) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        Self { max_age, assurance: self.assurance.max(other.assurance), ..self }
+    }
+
     const fn because(refusal: Refusal) -> Self {
         Self { refusal, max_age: None, assurance: None }
     }
 
-    /// The challenge of a step-up, on the scheme that the session's transport speaks.
-    pub(super) fn challenge(&self, scheme: &str) -> String {
+    /// The transport's challenge; for a step-up, with what would help (RFC 9470).
+    pub(super) fn on(&self, scheme: HeaderValue) -> HeaderValue {
+        if self.refusal != Refusal::StepUp {
+            return scheme;
+        }
+        let name = scheme.to_str().unwrap_or("Session");
+        HeaderValue::try_from(self.challenge(name)).unwrap_or(scheme)
+    }
+
+    fn challenge(&self, scheme: &str) -> String {
         let mut text = format!(
             "{scheme}{} error=\"insufficient_user_authentication\", \
              error_description=\"{}\"",

@@ -88,6 +88,20 @@ impl Refusals {
             .with(Refusal::SessionEnded, StatusCode::FORBIDDEN, "invalid session")
     }
 
+    /// The words of `FastAuth` for whoever may not do something: 403 `Access denied`, as
+    /// `{"detail": …}`. Its 404 for users who are not active or not verified is a guard of its own:
+    /// see [`guard`](mod@crate::guard).
+    ///
+    /// ```
+    /// use sessile::{Refusal, Refusals};
+    /// let response = Refusals::fastauth().respond(Refusal::Forbidden);
+    /// assert_eq!(response.status(), 403);
+    /// assert_eq!(response.body(), r#"{"detail":"Access denied"}"#);
+    /// ```
+    pub fn fastauth() -> Self {
+        Self::detail().with(Refusal::Forbidden, StatusCode::FORBIDDEN, "Access denied")
+    }
+
     /// Responses of your own making.
     ///
     /// ```
@@ -262,7 +276,7 @@ impl Refusals {
     ) -> Response<String> {
         let refusal = denied.refusal();
         let mut response = match (asked, &self.style) {
-            (Asked::Grpc, _) => return self.respond_grpc(refusal),
+            (Asked::Grpc, _) => return self.respond_grpc(denied, challenge),
             (Asked::Page(back), _) if let Some(page) = self.page(refusal) => {
                 redirect(page, back.as_ref())
             }
@@ -273,12 +287,7 @@ impl Refusals {
         if response.status() == StatusCode::UNAUTHORIZED
             && let Some(challenge) = challenge
         {
-            let challenge = if refusal == Refusal::StepUp {
-                let scheme = challenge.to_str().unwrap_or("Session");
-                HeaderValue::try_from(denied.challenge(scheme)).unwrap_or(challenge)
-            } else {
-                challenge
-            };
+            let challenge = denied.on(challenge);
             response.headers_mut().entry(WWW_AUTHENTICATE).or_insert(challenge);
         }
         if self.has_pages() {
@@ -323,8 +332,10 @@ impl Refusals {
         response
     }
 
-    /// A trailers-only response: HTTP 200 and the status in the headers.
-    fn respond_grpc(&self, refusal: Refusal) -> Response<String> {
+    /// A trailers-only response: HTTP 200 and the status in the headers. gRPC has no challenges of
+    /// its own, so that of a step-up, which says what would help, is sent as HTTP would.
+    fn respond_grpc(&self, denied: Denied, challenge: Option<HeaderValue>) -> Response<String> {
+        let refusal = denied.refusal();
         let (_, detail) = self.text(refusal);
         let mut response = Response::new(String::new());
         let headers = response.headers_mut();
@@ -336,6 +347,11 @@ impl Refusals {
             && let Ok(detail) = HeaderValue::from_str(detail)
         {
             headers.insert("grpc-message", detail);
+        }
+        if refusal == Refusal::StepUp
+            && let Some(challenge) = challenge
+        {
+            headers.insert(WWW_AUTHENTICATE, denied.on(challenge));
         }
         response.extensions_mut().insert(refusal);
         response

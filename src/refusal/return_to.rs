@@ -52,6 +52,12 @@ impl ReturnTo {
     }
 
     /// The path and query.
+    ///
+    /// ```
+    /// use sessile::ReturnTo;
+    /// let there = ReturnTo::from_query(Some("next=/profile"));
+    /// assert_eq!(there.as_ref().map_or("/", ReturnTo::as_str), "/profile");
+    /// ```
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -65,7 +65,14 @@ impl<T: SessionData> Active<T> {
 }
 
 impl<T> Active<T> {
-    /// What the layer knows about the session.
+    /// What the layer knows about the session, as it was loaded.
+    ///
+    /// ```
+    /// use sessile::{Active, Values};
+    /// fn owner(member: &Active<Values>) -> Option<&str> {
+    ///     member.meta().subject.as_deref()
+    /// }
+    /// ```
     pub fn meta(&self) -> &Meta {
         &self.data.0.meta
     }

@@ -126,6 +126,13 @@ impl<T: SessionData> Session<T> {
 
     /// Whether a [verifier](crate::verify::Verdict::StepUp) wants a fresh login for whatever is
     /// delicate. A session created in this request is as fresh as can be.
+    ///
+    /// ```
+    /// use sessile::{Session, Values};
+    /// fn notice(session: &Session<Values>) -> &'static str {
+    ///     if session.wants_step_up() { "Confirm that it is you before you pay." } else { "" }
+    /// }
+    /// ```
     pub fn wants_step_up(&self) -> bool {
         self.touch().is_doubted()
     }
@@ -153,6 +160,7 @@ impl<T: SessionData> Session<T> {
         let shared = &self.0.shared;
         let record = Arc::new(new.into().into_record(
             &shared.expiry,
+            shared.ceiling(),
             shared.now(),
             self.0.client.as_deref(),
         ));
@@ -290,6 +298,27 @@ impl<T: SessionData> Session<T> {
     /// seconds, from the moment this response is on its way (or a [`commit`](Self::commit) is
     /// done). Of a session's unused ones the last eight are good.
     ///
+    /// ```
+    /// # use http::{Request, Response};
+    /// # use sessile::{Error, Key, Session, SessionLayer, Values, store::MemoryStore};
+    /// use sessile::transport::{Cookie, Query};
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+    ///     .transport(Cookie::host("sid"))
+    ///     .or_transport(Query::named("ticket"));
+    /// # let service = sessions.layer(service_fn(|request: Request<()>| async move {
+    /// #     let session = Session::<Values>::of(&request).unwrap();
+    /// #     session.create(Values::new())?;
+    /// // in a handler, for the page that opens the stream:
+    /// let address = format!("/events?ticket={}", session.handshake()?);
+    /// #     assert_eq!(address.len(), "/events?ticket=".len() + 48);
+    /// #     Ok::<_, Error>(Response::new(String::new()))
+    /// # }));
+    /// # assert_eq!(service.oneshot(Request::new(())).await.unwrap().status(), 200);
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::NoTransport`] if the layer has no [`Query`](crate::transport::Query);
     /// [`ErrorKind::NoSession`] if there is no session; [`ErrorKind::Closed`] after the response
@@ -402,9 +431,10 @@ impl<T: SessionData> Session<T> {
     /// ```
     pub fn revoked(&self) -> impl Future<Output = ()> + Send + use<T> {
         let (shared, id) = (Arc::clone(&self.0.shared), self.id());
+        let deadline = self.meta().map(|meta| meta.deadline());
         async move {
             if let Some(id) = id {
-                ended(shared, id).await;
+                ended(shared, id, deadline).await;
             }
         }
     }

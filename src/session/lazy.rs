@@ -7,13 +7,14 @@ use http::{Extensions, Request};
 
 use super::Mounted;
 use super::handle::Session;
-use super::state::{Base, Inner};
+use super::state::{Base, Inner, Unread};
 use crate::error::Error;
 use crate::record::SessionData;
 
 /// A session not yet loaded, put into the request's extensions by a
 /// [lazy](crate::SessionLayer::lazy) layer. Until [`load`](Self::load) is called, neither the
-/// ticket is verified nor the store asked. Extractors and guards call it by themselves. A request
+/// ticket is verified nor the store asked; [`destroy`](Self::destroy) asks it to end the session
+/// unseen. Extractors and guards call it by themselves. A request
 /// that never loads its session does not count as a use of it.
 ///
 /// ```
@@ -68,15 +69,53 @@ impl<T: SessionData> LazySession<T> {
     /// [serve such requests without a session](crate::SessionLayer::anonymous_when_store_fails)
     /// answers a handle of the status [`StoreFailed`](crate::Status::StoreFailed) instead.
     pub async fn load(&self) -> Result<Session<T>, Error> {
-        let unread = match &self.0.state().base {
-            Base::Unread(unread) => Some(unread.clone()),
-            _ => None,
-        };
-        if let Some(unread) = unread {
+        if let Some(unread) = self.unread() {
             let base = self.0.shared.load_unread(unread, self.0.client.as_ref()).await?;
             self.0.loaded(base);
         }
         Ok(Session(Arc::clone(&self.0)))
+    }
+
+    /// Ends the session and clears the client's ticket without loading it first: log out, in one
+    /// call of the store. Fine if there is none.
+    ///
+    /// The ticket is verified here; a forged one ends nothing and costs no call. What its record
+    /// says is never looked at, so an outdated ticket ends its session without the alarm
+    /// ([`Event::TicketReused`](crate::Event::TicketReused)), which would have ended it as well.
+    /// For the rest of this request there is no session, and [`load`](Self::load) asks no store.
+    ///
+    /// ```
+    /// # use http::{Request, Response};
+    /// # use sessile::{Error, Key, LazySession, SessionLayer, Values, store::MemoryStore};
+    /// use sessile::Status;
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate()).lazy();
+    /// # let service = sessions.layer(service_fn(|request: Request<()>| async move {
+    /// #     let lazy = LazySession::<Values>::of(&request).expect("a lazy layer");
+    /// lazy.destroy()?;
+    /// assert_eq!(lazy.load().await?.status(), Status::Ended);
+    /// #     Ok::<_, Error>(Response::new(String::new()))
+    /// # }));
+    /// # assert_eq!(service.oneshot(Request::new(())).await.unwrap().status(), 200);
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) after the response head has left.
+    pub fn destroy(&self) -> Result<(), Error> {
+        if let Some(unread) = self.unread() {
+            let base = self.0.shared.name_unread(&unread, self.0.client.as_deref());
+            self.0.loaded(base);
+        }
+        Session(Arc::clone(&self.0)).destroy()
+    }
+
+    fn unread(&self) -> Option<Unread> {
+        match &self.0.state().base {
+            Base::Unread(unread) => Some(unread.clone()),
+            _ => None,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::expiry::Expiry;
+use crate::profile::Ceiling;
 use crate::record::{Meta, Record};
 
 /// A session about to be created: its data, whom it belongs to, and how long it lives if not as
@@ -25,7 +26,8 @@ use crate::record::{Meta, Record};
 /// # let _: NewSession<Values> = remembered;
 /// ```
 ///
-/// Its limits hold for this session, whatever the layer's are:
+/// Its limits hold for this session, whatever the layer's are; a [`Profile`](crate::Profile) of the
+/// layer cuts them to what it allows.
 ///
 /// ```
 /// # use http::{Request, Response};
@@ -103,6 +105,10 @@ impl<T> NewSession<T> {
 
     /// Says how surely its holder has just proved who they are, for
     /// [guards](crate::guard::assurance) that ask.
+    ///
+    /// It holds for this session alone. A session in whose place this one begins hands nothing
+    /// on: whoever logs in again with less than before has less (NIST SP 800-63B, 5.1), and one
+    /// that says nothing here has no level at all.
     pub const fn assurance(mut self, level: Assurance) -> Self {
         self.context.assurance = Some(level);
         self
@@ -123,7 +129,30 @@ impl<T> NewSession<T> {
         self
     }
 
-    /// Says what the identity provider calls this kind of login (`acr` of OpenID Connect).
+    /// Says what the identity provider calls this kind of login (`acr` of OpenID Connect). What it
+    /// is worth is for the application to say, with [`assurance`](Self::assurance).
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use sessile::{Assurance, NewSession, Values};
+    /// /// What an ID token says, once its signature was checked.
+    /// struct Claims { sub: String, acr: String, amr: Vec<String>, auth_time: u64 }
+    ///
+    /// fn session_of(claims: Claims) -> NewSession<Values> {
+    ///     let level = match claims.acr.as_str() {
+    ///         "urn:example:two_factors" => Assurance::Aal2,
+    ///         _ => Assurance::Aal1,
+    ///     };
+    ///     NewSession::with(Values::new())
+    ///         .subject(claims.sub)
+    ///         .assurance(level)
+    ///         .methods(claims.amr)
+    ///         .acr(claims.acr)
+    ///         .authenticated_at(SystemTime::UNIX_EPOCH + Duration::from_secs(claims.auth_time))
+    /// }
+    /// # let (sub, acr) = ("user-42".to_owned(), "urn:example:one".to_owned());
+    /// # let _ = session_of(Claims { sub, acr, amr: vec!["pwd".to_owned()], auth_time: 1_768_465_800 });
+    /// ```
     pub fn acr(mut self, class: impl Into<Box<str>>) -> Self {
         self.context.acr = Some(class.into());
         self
@@ -139,11 +168,12 @@ impl<T> NewSession<T> {
     pub(crate) fn into_record(
         self,
         expiry: &Expiry,
+        ceiling: Ceiling,
         now: Timestamp,
         client: Option<&Client>,
     ) -> Record<T> {
-        let absolute = self.absolute.unwrap_or(expiry.absolute);
-        let idle = self.idle.unwrap_or(expiry.idle).min(absolute);
+        let absolute = self.absolute.unwrap_or(expiry.absolute).min(ceiling.absolute);
+        let idle = self.idle.unwrap_or(expiry.idle).min(ceiling.idle).min(absolute);
         let mut meta = Meta::new(now, idle, absolute);
         meta.persistent = self.persistent.unwrap_or(expiry.persistent);
         meta.subject = self.subject;

@@ -206,6 +206,13 @@ pub(crate) enum Base<T> {
     },
     /// A live session that must end: its ticket is outdated, or a verifier said so.
     Condemned { id: Id, via: u8, reason: EndReason },
+    /// A verified ticket whose session was ended unseen.
+    Named {
+        id: Id,
+        via: u8,
+        /// The client may be told to forget it even if the session was gone before.
+        clear: bool,
+    },
     /// A live session.
     Live(Live<T>),
 }
@@ -282,7 +289,9 @@ impl Unverified {
 impl<T> State<T> {
     pub(crate) fn status(&self) -> Status {
         match (&self.edits, &self.base) {
-            (Edits::Destroy, _) => Status::Ended,
+            (Edits::Destroy, _) | (Edits::None | Edits::Change(_), Base::Named { .. }) => {
+                Status::Ended
+            }
             (Edits::Create(..), _) | (_, Base::Live(_)) => Status::Active,
             (_, Base::Without { status, .. }) => *status,
             (_, Base::Condemned { reason, .. }) => Status::Rejected(match reason {
@@ -297,6 +306,7 @@ impl<T> State<T> {
         match &self.base {
             Base::Live(_) => Came::Live,
             Base::Condemned { .. } => Came::Condemned,
+            Base::Named { .. } => Came::Named,
             Base::Without { clear: true, .. } => Came::Dead,
             Base::Without { .. } | Base::Unread(_) => Came::Without,
         }
@@ -344,7 +354,7 @@ impl<T> Base<T> {
             Self::Live(live) => live.due != Due::NOTHING,
             Self::Without { clear, .. } => *clear,
             Self::Condemned { .. } => true,
-            Self::Unread(_) => false,
+            Self::Unread(_) | Self::Named { .. } => false,
         }
     }
 }

@@ -13,9 +13,10 @@ use crate::record::SessionData;
 /// | `memory:` | [`MemoryStore`] | |
 /// | `sqlite:sessions.db`, `sqlite::memory:` | `SqliteStore` | `sqlite` |
 /// | `postgres://user:password@host/database` (or `postgresql:`) | `PostgresStore` | `postgres` |
-/// | `redis://host:6379/0`, `rediss:` (TLS) | `RedisStore` | `redis` |
+/// | `redis://host:6379/0` | `RedisStore` | `redis` |
 /// | `redis+cluster://host:6379,host:6380` | `RedisStore` | `redis` |
 /// | `redis+sentinel://host:26379,host:26380/service` | `RedisStore` | `redis` |
+/// | `rediss:`, `rediss+cluster:`, `rediss+sentinel:`, `postgres:` with `?sslmode=verify-full` | the same over TLS | and `tls` |
 ///
 /// Stores have more settings than an address can hold; those are on their own constructors.
 ///
@@ -52,9 +53,8 @@ pub async fn connect<T: SessionData>(address: &str) -> Result<Arc<dyn Store<T>>,
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" => Ok(Arc::new(super::PostgresStore::connect(&address).await?)),
         #[cfg(feature = "redis")]
-        "redis" | "rediss" | "redis+cluster" | "redis+sentinel" => {
-            Ok(Arc::new(super::RedisStore::connect(&address).await?))
-        }
+        "redis" | "redis+cluster" | "redis+sentinel" | "rediss" | "rediss+cluster"
+        | "rediss+sentinel" => Ok(Arc::new(super::RedisStore::connect(&address).await?)),
         other => Err(unknown(other)),
     }
 }
@@ -68,6 +68,8 @@ const FEATURES: &[(&str, &str)] = &[
     ("rediss", "redis"),
     ("redis+cluster", "redis"),
     ("redis+sentinel", "redis"),
+    ("rediss+cluster", "redis"),
+    ("rediss+sentinel", "redis"),
 ];
 
 fn unknown(scheme: &str) -> OpenError {

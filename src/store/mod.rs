@@ -40,6 +40,8 @@ use std::sync::Arc;
 #[cfg(feature = "cached")]
 mod cached;
 mod connect;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
+mod context;
 #[cfg(feature = "sealed")]
 mod encrypted;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis", feature = "sealed"))]
@@ -563,7 +565,9 @@ impl Admission {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limit {
-    /// How many live sessions a subject may have.
+    /// How many live sessions a subject may have. With a limit of zero nobody is let in: every
+    /// creation is [`Created::Limit`] and ends nobody's session, whatever `excess` says. A layer
+    /// takes no such limit.
     pub max: usize,
     /// What happens when one more is created.
     pub excess: Excess,
@@ -578,6 +582,18 @@ impl Limit {
     /// One more than `max` is refused.
     pub const fn deny(max: usize) -> Self {
         Self { max, excess: Excess::Deny }
+    }
+
+    /// Whether one too many is refused, rather than let in at the cost of others: so that a store
+    /// needs no case of its own for a limit of zero.
+    ///
+    /// ```
+    /// use sessile::store::Limit;
+    /// assert!(Limit::deny(3).denies() && !Limit::evict_oldest(3).denies());
+    /// assert!(Limit::evict_oldest(0).denies(), "there is nobody to make room for");
+    /// ```
+    pub const fn denies(self) -> bool {
+        self.max == 0 || matches!(self.excess, Excess::Deny)
     }
 }
 

@@ -7,7 +7,7 @@ use std::ops::Bound;
 use crate::clock::Timestamp;
 use crate::id::Id;
 use crate::record::{Meta, Record};
-use crate::store::{Admission, Created, Cursor, Excess, Revoke, Revoked, Saved, Scanned, Swept};
+use crate::store::{Admission, Created, Cursor, Revoke, Revoked, Saved, Scanned, Swept};
 
 /// Records under ids and nothing else: no index that could disagree with them.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ impl<T: Clone> Shelf<T> {
         let mut live = self.live_by_age(subject, now);
         live.retain(|id| Some(*id) != admission.replacing);
         let excess = (live.len() + 1).saturating_sub(limit.max);
-        if excess > 0 && limit.excess == Excess::Deny {
+        if excess > 0 && limit.denies() {
             return Err(Denied);
         }
         live.truncate(excess);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Candidates, TooLong, Transport, field};
+use super::{Candidates, Description, Place, TooLong, Transport, field};
 use crate::error::ConfigError;
 
 /// Carries the ticket as a bearer token: `Authorization: Bearer <ticket>` in requests (RFC 6750,
@@ -101,6 +101,10 @@ impl Transport for Bearer {
 
     fn challenge(&self) -> HeaderValue {
         HeaderValue::from_static("Bearer")
+    }
+
+    fn describe(&self) -> Description {
+        Description::new(Place::Bearer, AUTHORIZATION.as_str())
     }
 
     fn check(&self) -> Result<(), ConfigError> {

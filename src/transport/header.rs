@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 
-use super::{Candidates, TooLong, Transport, field};
+use super::{Candidates, Description, Place, TooLong, Transport, field};
 use crate::error::ConfigError;
 
 /// Carries the ticket in a header of the application's choice, the same in requests and
@@ -39,7 +39,7 @@ impl Header {
     /// assert!(Header::named("authorization").check().is_err()); // `Bearer` is for that
     /// ```
     pub fn named(name: &str) -> Self {
-        let purpose = ["header:", &name.to_ascii_lowercase()].concat().into();
+        let purpose = [PURPOSE, &name.to_ascii_lowercase()].concat().into();
         Self { purpose, field: field::parse(name) }
     }
 }
@@ -82,10 +82,17 @@ impl Transport for Header {
         self.field.clone().unwrap_or(HeaderName::from_static("x-session"))
     }
 
+    fn describe(&self) -> Description {
+        let name = self.purpose.strip_prefix(PURPOSE).unwrap_or(&self.purpose);
+        Description::new(Place::Header, name)
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         self.field.as_ref().map(drop).map_err(Clone::clone)
     }
 }
+
+const PURPOSE: &str = "header:";
 
 #[cfg(test)]
 mod tests {

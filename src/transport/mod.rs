@@ -21,12 +21,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 mod bearer;
 mod cookie;
+mod description;
 mod field;
 mod header;
 mod query;
 
 pub use self::bearer::Bearer;
 pub use self::cookie::{Cookie, SameSite};
+pub use self::description::{CookieAttributes, Description, Place};
 pub use self::header::Header;
 pub use self::query::Query;
 use crate::error::ConfigError;
@@ -136,6 +138,12 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// What a 401 says in `WWW-Authenticate` (RFC 9110, 11.6.1).
     fn challenge(&self) -> HeaderValue {
         HeaderValue::from_static("Session")
+    }
+
+    /// Where the ticket is, for reports and API documents. Unless it says so itself, a transport
+    /// of one's own appears there as [`Place::Other`], under its purpose.
+    fn describe(&self) -> Description {
+        Description::new(Place::Other, self.purpose())
     }
 
     /// Says what is wrong with the configuration, if anything; asked once by the layer.

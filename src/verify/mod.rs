@@ -18,9 +18,44 @@
 //!     });
 //! ```
 //!
+//! Ready ones:
+//!
+//! - [`SubjectEpoch`]: sessions from before the password change are void;
+//! - [`Fingerprint`]: the client is another one than at login;
+//! - [`MaxAuthenticationAge`]: the login was too long ago.
+//!
+//! Several stand side by side, each with its own consequence:
+//!
+//! ```
+//! use std::time::{Duration, SystemTime};
+//! # use std::{net::IpAddr, sync::Arc};
+//! # use sessile::{ClientHints, Key, SessionLayer, Values, store::MemoryStore};
+//! use sessile::verify::{Fingerprint, MaxAuthenticationAge, SubjectEpoch};
+//! # async fn password_changed(_subject: Arc<str>) -> Result<Option<SystemTime>, std::io::Error> { Ok(None) }
+//! # let hints = ClientHints::from_peer(|_| None::<IpAddr>);
+//!
+//! let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+//!     .client_hints(hints)
+//!     .verifier(MaxAuthenticationAge::new(Duration::from_secs(7 * 24 * 3600)))
+//!     .verifier(Fingerprint::network()) // a word to the observer
+//!     .verifier(Fingerprint::user_agent().step_up()) // log in again for what is delicate
+//!     .verifier(SubjectEpoch::new(password_changed)); // the one that asks a database comes last
+//! ```
+//!
+//! A request whose session was voided goes on as one that came without: a login in it begins a
+//! session beside the one that stays. What shall not come back is better ended.
+//!
 //! What a *route* demands of whoever holds a session is a [guard](crate::guard)'s affair.
 
+mod age;
+mod epoch;
+mod fingerprint;
+
 use http::HeaderMap;
+
+pub use self::age::MaxAuthenticationAge;
+pub use self::epoch::SubjectEpoch;
+pub use self::fingerprint::Fingerprint;
 
 use crate::answer::{Answer, StoreAnswer};
 use crate::client::Client;
@@ -85,6 +120,9 @@ impl<'v, T> Visit<'v, T> {
         Self { id, record, headers, client, now }
     }
 }
+
+/// What a ready verifier makes of its finding: one of the variants of [`Verdict`].
+type Consequence = fn(&'static str) -> Verdict;
 
 /// Any `Fn(&Visit<'_, T>) -> Verdict` judges at once.
 impl<T, F> Verifier<T> for F

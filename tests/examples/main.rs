@@ -12,14 +12,18 @@ mod http_support;
 #[path = "../support/services.rs"]
 mod services;
 
+mod admin;
 mod anchor;
 mod cluster;
+mod csrf_form;
 mod demo;
 mod devices;
 mod getting_started;
 mod grpc;
+mod guards;
 mod hyper_server;
 mod layer;
+mod openapi;
 mod programs;
 mod session_login;
 mod two_sessions;

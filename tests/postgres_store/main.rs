@@ -16,6 +16,7 @@ mod plans;
 mod rows;
 #[path = "../support/services.rs"]
 mod services;
+mod sweeping;
 mod traffic;
 
 use std::sync::Arc;

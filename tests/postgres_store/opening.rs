@@ -127,7 +127,7 @@ async fn whoever_lacks_a_right_on_the_table_is_denied() {
 async fn a_newer_table_and_one_that_is_something_else_are_left_alone() {
     let newer = fresh("t");
     drop(store_in::<u32>(&newer).await);
-    run(format!("COMMENT ON COLUMN {newer}.version IS 'sessile schema 2'")).await;
+    run(format!("COMMENT ON COLUMN {newer}.version IS 'sessile schema 3'")).await;
     assert_eq!(refusal(&url(), &newer).await, Schema);
 
     for columns in [
@@ -156,7 +156,8 @@ async fn what_lacks_is_added_and_what_is_there_stays() {
     for undo in [
         "ALTER TABLE {} DROP COLUMN idle_ms, DROP COLUMN persistent, DROP COLUMN absolute_at",
         "DROP INDEX {}_by_subject",
-        "DROP FUNCTION {}_create_1",
+        "DROP FUNCTION {}_create_2",
+        "ALTER TABLE {} DROP COLUMN context; COMMENT ON COLUMN {}.version IS 'sessile schema 1'",
         "COMMENT ON COLUMN {}.version IS NULL",
         "COMMENT ON COLUMN {}.version IS 'sessile schema 0'",
     ] {

@@ -165,3 +165,36 @@ async fn debug_shows_neither_path_nor_sessions() {
     assert!(text.contains("sessile_sessions"), "{text}");
     assert!(!text.contains("hunter2") && !text.contains("sessile-"), "{text}");
 }
+
+#[tokio::test]
+async fn a_table_from_before_contexts_gets_the_column_and_keeps_its_sessions() {
+    let folder = Folder::new();
+    let store = folder.store().await;
+    let old = begin(&store, record(Some("ann"))).await;
+    drop(store);
+    let mut foreigner = folder.foreigner().await;
+    sql(&mut foreigner, "ALTER TABLE sessile_sessions DROP COLUMN context").await;
+    sql(&mut foreigner, "UPDATE sessile_schema SET version = 1").await;
+
+    let store = folder.store().await;
+    assert_eq!(store.load(old, NOW).await.unwrap().unwrap().meta.context, None);
+    let mut new = record(Some("ann"));
+    let context = sessile::Context::from_json(r#"{"assurance":"aal2"}"#).map(Arc::new);
+    assert!(context.is_some());
+    new.meta.context.clone_from(&context);
+    let new = begin(&store, new).await;
+    assert_eq!(store.load(new, NOW).await.unwrap().unwrap().meta.context, context);
+}
+
+/// A later version may know more: its sessions stay, and cannot be used here.
+#[tokio::test]
+async fn a_context_that_cannot_be_read_stays_and_is_not_quoted() {
+    let folder = Folder::new();
+    let store = folder.store().await;
+    let id = begin(&store, record(None)).await;
+    let mut foreigner = folder.foreigner().await;
+    sql(&mut foreigner, r#"UPDATE sessile_sessions SET context = '{"assurance":"hunter2"}'"#).await;
+    let error = store.load(id, NOW).await.unwrap_err();
+    assert_eq!(error.kind(), sessile::StoreErrorKind::Undecodable);
+    assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+}

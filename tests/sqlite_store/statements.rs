@@ -1,7 +1,7 @@
 //! How many statements each operation costs.
 
 use std::fmt::{Debug, Write};
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 use sessile::store::{Limit, Revoke, SqliteOptions};
 use tracing::field::{Field, Visit};
@@ -10,15 +10,36 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use super::*;
 
-const TABLE: &str = "counted_sessions";
-
-/// Collects sqlx's log of the statements on our table.
+/// Collects sqlx's log of the statements on tables whose names begin with [`COUNTED`].
 #[derive(Clone, Default)]
 struct Statements(Arc<Mutex<Vec<String>>>);
 
+const COUNTED: &str = "counted_";
+
 impl Statements {
-    fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
+    /// Those of all tests: sqlx logs on threads of its own, so it is global.
+    fn of_all() -> &'static Self {
+        static ALL: LazyLock<Statements> = LazyLock::new(|| {
+            let statements = Statements::default();
+            let subscriber = tracing_subscriber::registry().with(statements.clone());
+            tracing::subscriber::set_global_default(subscriber).unwrap();
+            statements
+        });
+        &ALL
+    }
+
+    /// Those on this table since the last time, as soon as there are so many: a line is written
+    /// after the answer is sent.
+    fn take(&self, table: &str, count: usize) -> Vec<String> {
+        let on_it = |text: &&String| text.contains(table);
+        for _ in 0..500 {
+            if self.0.lock().unwrap().iter().filter(on_it).count() >= count {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        self.0.lock().unwrap().extract_if(.., |text| text.contains(table)).collect()
     }
 }
 
@@ -29,7 +50,7 @@ impl<S: Subscriber> Layer<S> for Statements {
         }
         let mut text = Text::default();
         event.record(&mut text);
-        if text.0.contains(TABLE) {
+        if text.0.contains(COUNTED) {
             self.0.lock().unwrap().push(text.0);
         }
     }
@@ -46,25 +67,14 @@ impl Visit for Text {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_operation_is_one_statement() {
-    let statements = Statements::default();
-    // Global, because sqlx logs on threads of its own.
-    let subscriber = tracing_subscriber::registry().with(statements.clone());
-    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let (statements, table) = (Statements::of_all(), "counted_sessions");
     let folder = Folder::new();
-    let options = SqliteOptions::new(folder.url()).table(TABLE);
+    let options = SqliteOptions::new(folder.url()).table(table);
     let store = SqliteStore::<Sample>::open(options).await.unwrap();
-    statements.take();
+    statements.take(table, 0);
 
     let expect = |what: &str, count: usize| {
-        // The log line is written after the answer is sent.
-        for _ in 0..500 {
-            if statements.0.lock().unwrap().len() >= count {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        std::thread::sleep(Duration::from_millis(20));
-        let seen = statements.take();
+        let seen = statements.take(table, count);
         assert_eq!(seen.len(), count, "{what}: {seen:#?}");
     };
     let id = begin(&store, record(Some("ann"))).await;
@@ -94,4 +104,37 @@ async fn each_operation_is_one_statement() {
     expect("revoke", 1);
     store.delete(id, NOW).await.unwrap();
     expect("delete", 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_is_many_small_statements_and_lets_others_have_their_turn() {
+    let (statements, table) = (Statements::of_all(), "counted_in_sweeps");
+    let folder = Folder::new();
+    let options = SqliteOptions::new(folder.url()).table(table);
+    let store = SqliteStore::<Sample>::open(options).await.unwrap();
+    for _ in 0..650 {
+        begin(&store, record(None)).await;
+    }
+    let later = NOW.plus(record(None).meta.idle());
+    let living = record(None);
+    living.meta.touch(NOW.plus(Duration::from_secs(1)));
+    let live = begin(&store, living).await;
+    statements.take(table, 651);
+
+    let (swept, touched, loaded) =
+        tokio::join!(store.sweep(later, 500), store.touch(live, later), store.load(live, later));
+    assert_eq!(swept.unwrap(), Swept::new(500, true), "as many as were asked for");
+    assert_eq!(touched.unwrap(), Saved::Done);
+    assert!(loaded.unwrap().is_some());
+    let seen = statements.take(table, 5);
+    let places = |word: &str| -> Vec<usize> {
+        let found = seen.iter().enumerate().filter(|(_, text)| text.contains(word));
+        found.map(|(place, _)| place).collect()
+    };
+    let (sweeps, touches) = (places("DELETE"), places("UPDATE"));
+    assert_eq!((sweeps.len(), touches.len()), (3, 1), "200 at most in each: {seen:#?}");
+    assert!(touches.first() < sweeps.last(), "it waited for the whole sweep: {seen:#?}");
+
+    assert_eq!(store.sweep(later, 500).await.unwrap(), Swept::new(150, false), "and the rest");
+    assert!(store.load(live, later).await.unwrap().is_some());
 }

@@ -231,7 +231,7 @@ impl Program {
     /// Starts an example that does not necessarily listen.
     pub fn run(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(example(name));
-        for own in ["PORT", "SESSION_KEY", "IDLE_SECONDS", "ABSOLUTE_SECONDS"] {
+        for own in ["PORT", "SESSION_KEY", "IDLE_SECONDS", "ABSOLUTE_SECONDS", "FRESH_SECONDS"] {
             command.env_remove(own);
         }
         // Pipes of its own: a test runner that waits for the end of its output waits for ours.

@@ -2,12 +2,16 @@
 //! per second that read the session.
 //!
 //! One thread serves; one sends over kept-alive connections. The contenders take turns, and each
-//! turn is compared with the application without sessions in the same turn.
+//! turn is compared with the application without sessions in the same turn. Beside the pages per
+//! second stands the processor time that the serving thread took for each, kernel included (Linux):
+//! it says the same of a machine that has nothing else to do, and hardly less of a busy one.
 //!
 //! `cargo run --profile bench -p sessile-benches --bin end_to_end`
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -34,6 +38,10 @@ struct Pages {
     pages_per_second: BTreeMap<&'static str, f64>,
     /// Beside the application without sessions.
     share: BTreeMap<&'static str, f64>,
+    /// Nanoseconds of the serving thread's processor time per page.
+    processor_ns_per_page: BTreeMap<&'static str, f64>,
+    /// The application without sessions beside it: what is left of its pages for the same time.
+    processor_share: BTreeMap<&'static str, f64>,
 }
 
 struct Site {
@@ -41,11 +49,13 @@ struct Site {
     at: SocketAddr,
     cookie: String,
     rates: Vec<f64>,
+    costs: Vec<f64>,
 }
 
 fn main() {
     let serving = one_thread();
     let sending = one_thread();
+    let server = clock_of(&serving);
     let mut sites = vec![
         open(&serving, "bare", &*Kind::Bare.build(), without_layer()),
         open(&serving, "a-layer-that-does-nothing", &*Kind::Bare.build(), with_idle_layer()),
@@ -63,26 +73,53 @@ fn main() {
     }
     for turn in 0..=TURNS {
         for site in &mut sites {
-            let rate = sending.block_on(sending.spawn(visit(site.at, site.cookie.clone())));
+            let before = processor_ns(&server);
+            let visit = sending.block_on(sending.spawn(visit(site.at, site.cookie.clone())));
+            let (pages, rate) = visit.expect("no panic inside");
             if turn > 0 {
-                site.rates.push(rate.expect("no panic inside"));
+                site.rates.push(rate);
+                site.costs.push((processor_ns(&server) - before) / pages);
             }
         }
     }
-    let without = sites[0].rates.clone();
+    let (without, idle) = (sites[0].rates.clone(), sites[0].costs.clone());
     let mut figures = Pages {
         connections: CONNECTIONS,
         pages_per_second: BTreeMap::new(),
         share: BTreeMap::new(),
+        processor_ns_per_page: BTreeMap::new(),
+        processor_share: BTreeMap::new(),
     };
     for site in sites {
         let shares = site.rates.iter().zip(&without).map(|(rate, bare)| rate / bare);
         let (share, rate) = (median(shares.collect()), median(site.rates.clone()));
-        println!("{:<26} {rate:>8.0} pages per second, {:>5.1} %", site.name, share * 100.0);
+        let shares = site.costs.iter().zip(&idle).map(|(cost, bare)| bare / cost);
+        let (left, cost) = (median(shares.collect()), median(site.costs.clone()));
+        println!(
+            "{:<29} {rate:>8.0} pages per second, {:>5.1} %; {cost:>6.0} ns each, {:>5.1} %",
+            site.name,
+            share * 100.0,
+            left * 100.0
+        );
         figures.pages_per_second.insert(site.name, round(rate, 0));
         figures.share.insert(site.name, round(share, 3));
+        figures.processor_ns_per_page.insert(site.name, round(cost, 0));
+        figures.processor_share.insert(site.name, round(left, 3));
     }
     report::save("end-to-end", &Measured::here(figures));
+}
+
+/// Where Linux says how long the runtime's only thread has run.
+fn clock_of(runtime: &Runtime) -> PathBuf {
+    let own = runtime.spawn(async { fs::canonicalize("/proc/thread-self") });
+    let own = runtime.block_on(own).expect("no panic inside");
+    own.expect("Linux's process files").join("schedstat")
+}
+
+fn processor_ns(clock: &Path) -> f64 {
+    let text = fs::read_to_string(clock).expect("Linux's process files");
+    let first = text.split_whitespace().next().and_then(|ns| ns.parse().ok());
+    first.expect("nanoseconds")
 }
 
 fn one_thread() -> Runtime {
@@ -107,19 +144,19 @@ fn open(serving: &Runtime, name: &'static str, contender: &dyn Contender, site: 
     let listener = serving.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
     let at = listener.local_addr().expect("bound");
     serving.spawn(async move { axum::serve(listener, site).await });
-    Site { name, at, cookie: contender.log_in(), rates: Vec::new() }
+    Site { name, at, cookie: contender.log_in(), rates: Vec::new(), costs: Vec::new() }
 }
 
-/// Pages per second, over all connections.
-async fn visit(at: SocketAddr, cookie: String) -> f64 {
+/// Pages, and pages per second, over all connections.
+async fn visit(at: SocketAddr, cookie: String) -> (f64, f64) {
     let request = format!("GET / HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n\r\n");
     let start = Instant::now();
     let mut connections = JoinSet::new();
     for _ in 0..CONNECTIONS {
         connections.spawn(browse(at, request.clone(), start + TURN));
     }
-    let pages: u64 = connections.join_all().await.into_iter().sum();
-    pages as f64 / start.elapsed().as_secs_f64()
+    let pages = connections.join_all().await.into_iter().sum::<u64>() as f64;
+    (pages, pages / start.elapsed().as_secs_f64())
 }
 
 async fn browse(at: SocketAddr, request: String, until: Instant) -> u64 {

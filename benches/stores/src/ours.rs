@@ -93,7 +93,7 @@ async fn log_in_lazily(request: Request) -> Result<Response, Infallible> {
 }
 
 async fn log_out_lazily(request: Request) -> Result<Response, Infallible> {
-    loaded(&request).await.destroy().expect("an open session");
+    unloaded(&request).destroy().expect("an open session");
     ok()
 }
 
@@ -110,6 +110,9 @@ fn session(request: &Request) -> &Session<Member> {
 }
 
 async fn loaded(request: &Request) -> Session<Member> {
-    let session = LazySession::of(request).expect("put there by the layer");
-    session.load().await.expect("a store that works")
+    unloaded(request).load().await.expect("a store that works")
+}
+
+fn unloaded(request: &Request) -> &LazySession<Member> {
+    LazySession::of(request).expect("put there by the layer")
 }

@@ -11,7 +11,9 @@
 //! 4. The [metadata](crate::Meta) stays readable, for the store needs it: deadlines, version, and
 //!    the subject, by which sessions are found. Make the subject a number or a random name, not
 //!    an e-mail address, and it says nothing about a person to those who do not have the
-//!    application's own tables.
+//!    application's own tables. So does the [context](crate::Context), for lists of devices are
+//!    made without the data: a layer that records [clients](crate::SessionLayer::client_hints) keeps
+//!    addresses and user agents in the clear, whatever is encrypted.
 //!
 //! It does not help against someone who may *write* to the store's tables: deadlines can be put
 //! off, sessions be deleted, and an older state of a session be put back in its place.
@@ -39,6 +41,9 @@ use crate::record::{Record, SessionData};
 /// [revocation](Keyring::revoke) at run time. A session is sealed with the newest key when it is
 /// next written, which the renewal of its ticket does as well; until then its old key must stay
 /// in the ring. Sessions under a revoked key cannot be read any more.
+///
+/// The metadata stays readable, and with it who the session belongs to and how it began: address
+/// and user agent, if the layer records them.
 ///
 /// Every load decrypts. If that is too much, put `Cached` *before* it, as in
 /// `Cached::new(Encrypted::new(redis, key))`: then the plain data is in the memory of this

@@ -21,7 +21,7 @@ use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::Id;
 use crate::record::{Meta, Record};
-use crate::store::{Admission, Created, Excess, Limit, Revoke, Revoked, Saved, Swept};
+use crate::store::{Admission, Created, Limit, Revoke, Revoked, Saved, Swept};
 
 pub(super) struct Shelf<T> {
     records: DashMap<Key, Arc<Record<T>>, BuildHasherDefault<OwnBits>>,
@@ -209,7 +209,7 @@ impl<T> Shelf<T> {
         let Some(excess) = (live.len() + 1).checked_sub(limit.max) else {
             return Some(Vec::new());
         };
-        if excess > 0 && (limit.excess == Excess::Deny || limit.max == 0) {
+        if excess > 0 && limit.denies() {
             return None;
         }
         live.sort_unstable();

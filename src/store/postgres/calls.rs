@@ -15,7 +15,7 @@ use crate::error::{StoreError, StoreErrorKind};
 use crate::id::Id;
 use crate::record::{Meta, Record, SessionData};
 use crate::store::{
-    Admission, Created, Cursor, Excess, Revoke, Revoked, Saved, Scanned, Swept, json,
+    Admission, Created, Cursor, Revoke, Revoked, Saved, Scanned, Swept, context, json,
 };
 
 /// A table, and how to reach it.
@@ -71,10 +71,11 @@ impl<T: SessionData> Calls<T> {
             .with(Moment::from(meta.absolute))?
             .with(row::idle(meta))?
             .with(json::encode(&record.data, self.max_data)?)?
+            .with(context::encode(meta))?
             .with(Moment::end_of(now))?
             .with(admission.replacing.map(Key::from))?
             .with(limit.map(|limit| row::at_most(limit.max)))?
-            .with(limit.is_some_and(|limit| limit.excess == Excess::Deny))?;
+            .with(limit.is_some_and(|limit| limit.denies()))?;
         let rows = self.rows(&self.statements.create, bound, Repeat::Never).await?;
         let row = rows.first().ok_or_else(unexpected)?;
         match row::get::<i16>(row, 0)? {
@@ -96,6 +97,7 @@ impl<T: SessionData> Calls<T> {
         // No stored version is as high as one that does not fit.
         let expected = i64::try_from(expected).unwrap_or(-1);
         let data = json::encode(&record.data, self.max_data)?;
+        let context = context::encode(meta);
         for _ in 0..MOST_ATTEMPTS {
             let bound = Bound::default()
                 .with(Key::from(id))?
@@ -112,7 +114,8 @@ impl<T: SessionData> Calls<T> {
                 .with(Moment::from(meta.absolute))?
                 .with(row::idle(meta))?
                 .with(Moment::from(meta.last_seen()))?
-                .with(data.as_str())?;
+                .with(data.as_str())?
+                .with(context.as_deref())?;
             let rows = self.rows(&self.statements.replace, bound, Repeat::Never).await?;
             let row = rows.first().ok_or_else(unexpected)?;
             match (row::get(row, 0)?, row::get::<Option<i64>>(row, 1)?) {

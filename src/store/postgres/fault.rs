@@ -86,6 +86,15 @@ pub(super) fn open_error(error: Error) -> OpenError {
             ),
         },
         Error::Configuration(_) => (OpenErrorKind::Config, ADDRESS),
+        Error::Tls(_) if cfg!(feature = "tls") => (OpenErrorKind::Config, NO_TRUST),
+        Error::Io(error) if error.to_string().contains("invalid peer certificate") => {
+            (OpenErrorKind::Config, NO_TRUST)
+        }
+        Error::Tls(_) => (
+            OpenErrorKind::Disabled,
+            "TLS to PostgreSQL needs the feature `tls`: `sessile = { version = \"…\", features = \
+             [\"postgres\", \"tls\"] }`",
+        ),
         _ => (
             OpenErrorKind::Unreachable,
             "PostgreSQL does not answer: is it up, and this its address?",
@@ -95,6 +104,9 @@ pub(super) fn open_error(error: Error) -> OpenError {
 }
 
 pub(super) const ADDRESS: &str = "the address must be like postgres://user:password@host/database";
+
+const NO_TRUST: &str = "there is no TLS that `sslmode` is content with: the server has none, or a certificate that \
+     is for another host or not to be trusted (`sslrootcert=ca.pem` names its authority)";
 
 pub(super) const DENIED: &str = "the user may not do this: let the owner of the table open it once with this version, and \
      grant the user SELECT, INSERT, UPDATE and DELETE on it";

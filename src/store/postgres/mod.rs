@@ -67,9 +67,10 @@ type MakeData<T> = Arc<dyn Fn(&Meta) -> T + Send + Sync>;
 /// | `absolute_at` | `timestamptz` | when it ends whatever happens; NULL: `expires_at` |
 /// | `idle_ms` | `bigint` | how long it may stay unused; NULL: as long as it likes |
 /// | `data` | `jsonb` | the application's data |
+/// | `context` | `jsonb` | the [context](crate::Context); NULL: nothing is known of how it began |
 ///
 /// Beside it there are an index on the subject's hash, one on `expires_at`, and a function that
-/// keeps a new session under its limit (`sessile_sessions_create_1`). A `timestamptz` ends with
+/// keeps a new session under its limit (`sessile_sessions_create_2`). A `timestamptz` ends with
 /// the year 294276; what is later is `infinity`.
 ///
 /// To see somebody's sessions in `psql`:

@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::Id;
 use crate::record::Meta;
+use crate::store::context;
 
 /// The arguments of a statement.
 #[derive(Default)]
@@ -59,7 +60,7 @@ pub(super) fn idle(meta: &Meta) -> Option<i64> {
 const LONGEST_IDLE: i64 = (1 << 53) / 1_000;
 
 /// The column behind those of [`meta`].
-pub(super) const AFTER_META: usize = 12;
+pub(super) const AFTER_META: usize = 13;
 
 /// What columns say of a session beside its data, in the order of the statements.
 pub(super) fn meta(row: &PgRow) -> Result<Meta, StoreError> {
@@ -81,6 +82,7 @@ pub(super) fn meta(row: &PgRow) -> Result<Meta, StoreError> {
     meta.authenticated = or_created(get(row, 8)?);
     meta.touch(or_created(get(row, 9)?));
     meta.absolute = get::<Option<Moment>>(row, 10)?.map_or(expires, Timestamp::from);
+    meta.context = context::decode(get(row, 12)?)?;
     if expires < meta.deadline() {
         meta.absolute = expires; // another program shortened it
     }

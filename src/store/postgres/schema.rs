@@ -152,7 +152,7 @@ SELECT
 const FIRST: [&str; 4] = ["id", "user_id", "expires_at", "created_at"];
 
 /// What each column may be of. A `character varying` has its length behind it.
-const COLUMNS: [(&str, &[&str]); 14] = [
+const COLUMNS: [(&str, &[&str]); 15] = [
     ("id", &["uuid"]),
     ("user_id", &["text", "character varying"]),
     ("expires_at", TIME),
@@ -167,6 +167,7 @@ const COLUMNS: [(&str, &[&str]); 14] = [
     ("absolute_at", TIME),
     ("idle_ms", NUMBER),
     ("data", &["jsonb"]),
+    ("context", &["jsonb"]),
 ];
 const TIME: &[&str] = &["timestamp with time zone"];
 const NUMBER: &[&str] = &["bigint"];

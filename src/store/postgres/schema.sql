@@ -21,7 +21,8 @@ ALTER TABLE {table}
     ADD COLUMN IF NOT EXISTS last_seen_at     timestamptz, -- NULL: created_at
     ADD COLUMN IF NOT EXISTS absolute_at      timestamptz, -- NULL: expires_at
     ADD COLUMN IF NOT EXISTS idle_ms          bigint,      -- NULL: no idle limit
-    ADD COLUMN IF NOT EXISTS data             jsonb;
+    ADD COLUMN IF NOT EXISTS data             jsonb,
+    ADD COLUMN IF NOT EXISTS context          jsonb;       -- how it began; NULL: nothing is known
 
 -- Of the subject only a hash: a B-tree takes no key of 10 kB. The id makes pages come in order.
 CREATE INDEX IF NOT EXISTS {by_subject} ON {table} (hashtextextended(user_id, 0), id)
@@ -34,7 +35,7 @@ CREATE OR REPLACE FUNCTION {create}(
     _id uuid, _subject text, _expires timestamptz, _created timestamptz, _version bigint,
     _generation bigint, _confirmed boolean, _persistent boolean, _renewed timestamptz,
     _authenticated timestamptz, _last_seen timestamptz, _absolute timestamptz, _idle bigint,
-    _data text, _now timestamptz, _replacing uuid, _max bigint, _deny boolean, _channel text
+    _data text, _context text, _now timestamptz, _replacing uuid, _max bigint, _deny boolean, _channel text
 ) RETURNS TABLE (outcome smallint, replaced boolean, evicted uuid[]) LANGUAGE plpgsql AS $create$
 DECLARE
     _hash   bigint := hashtextextended(_subject, 0);
@@ -69,18 +70,19 @@ BEGIN
 
     INSERT INTO {table} AS old (
         id, user_id, expires_at, created_at, version, generation, confirmed, persistent,
-        renewed_at, authenticated_at, last_seen_at, absolute_at, idle_ms, data
+        renewed_at, authenticated_at, last_seen_at, absolute_at, idle_ms, data, context
     ) VALUES (
         _id, _subject, _expires, _created, _version, _generation, _confirmed, _persistent,
-        _renewed, _authenticated, _last_seen, _absolute, _idle, _data::jsonb
+        _renewed, _authenticated, _last_seen, _absolute, _idle, _data::jsonb,
+        _context::jsonb
     ) ON CONFLICT (id) DO UPDATE SET (
         user_id, expires_at, created_at, version, generation, confirmed, persistent,
-        renewed_at, authenticated_at, last_seen_at, absolute_at, idle_ms, data
+        renewed_at, authenticated_at, last_seen_at, absolute_at, idle_ms, data, context
     ) = (
         excluded.user_id, excluded.expires_at, excluded.created_at, excluded.version,
         excluded.generation, excluded.confirmed, excluded.persistent, excluded.renewed_at,
         excluded.authenticated_at, excluded.last_seen_at, excluded.absolute_at, excluded.idle_ms,
-        excluded.data
+        excluded.data, excluded.context
     ) WHERE old.expires_at <= _now;
     IF NOT FOUND THEN
         outcome := 1;

@@ -56,7 +56,8 @@ impl Statements {
 
 /// In the order in which [`row`](super::row) reads them.
 const META: &str = "user_id, expires_at, created_at, version, generation, confirmed, persistent, \
-                    renewed_at, authenticated_at, last_seen_at, absolute_at, idle_ms";
+                    renewed_at, authenticated_at, last_seen_at, absolute_at, idle_ms, \
+                    context::text";
 
 /// The subject's sessions, by the index on the hash.
 const MINE: &str = "hashtextextended(user_id, 0) = hashtextextended($1, 0) AND user_id = $1";
@@ -64,7 +65,7 @@ const MINE: &str = "hashtextextended(user_id, 0) = hashtextextended($1, 0) AND u
 const LOAD: &str = "SELECT {meta}, data::text FROM {table} WHERE id = $1 AND expires_at > $2";
 
 const CREATE: &str = "SELECT outcome, replaced, evicted FROM {create}($1, $2, $3, $4, $5, $6, $7, \
-                      $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, {where})";
+                      $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, {where})";
 
 /// Nothing is written and the version is the expected one: somebody was quicker, and what he did
 /// cannot be seen from here; the caller asks again.
@@ -74,7 +75,7 @@ WITH written AS (
         user_id = $4, expires_at = least($12, coalesce({seen} + $13 * interval '1 ms', 'infinity')),
         created_at = $5, version = $6, generation = $7, confirmed = $8, persistent = $9,
         renewed_at = $10, authenticated_at = $11, last_seen_at = {seen}, absolute_at = $12,
-        idle_ms = $13, data = $15::text::jsonb
+        idle_ms = $13, data = $15::text::jsonb, context = $16::text::jsonb
     WHERE id = $1 AND version = $3 AND expires_at > $2
     RETURNING id, version
 ){told}

@@ -89,7 +89,7 @@ impl Table {
 }
 
 /// What the table and its function must be like; goes up by one with each change of them.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// More sessions than this are announced as "all": a notification holds 8000 bytes, an id 37.
 const MOST_TOLD: usize = 200;

@@ -3,6 +3,7 @@
 use redis::io::tcp::TcpSettings;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
+use super::tls;
 use crate::error::{OpenError, OpenErrorKind};
 
 /// Host and port of a server.
@@ -49,41 +50,42 @@ pub(super) enum Address {
 }
 
 impl Address {
-    pub(super) fn parse(url: &str) -> Result<Self, OpenError> {
+    /// `root` is the certificate of the authority that TLS trusts.
+    pub(super) fn parse(url: &str, root: Option<&[u8]>) -> Result<Self, OpenError> {
         let (scheme, rest) = url.split_once("://").ok_or_else(|| config(NO_SCHEME))?;
         let (plain, kind) = scheme.split_once('+').unwrap_or((scheme, ""));
         if !matches!(plain, "redis" | "rediss" | "valkey" | "valkeys") {
             return Err(unknown_scheme());
         }
         match kind {
-            "" => Ok(Self::One(single(plain, rest)?)),
-            "cluster" => cluster(plain, rest),
-            "sentinel" => sentinel(plain, rest),
+            "" => Ok(Self::One(single(plain, rest, root)?)),
+            "cluster" => cluster(plain, rest, root),
+            "sentinel" => sentinel(plain, rest, root),
             _ => Err(unknown_scheme()),
         }
     }
 }
 
-fn cluster(scheme: &str, rest: &str) -> Result<Address, OpenError> {
+fn cluster(scheme: &str, rest: &str, root: Option<&[u8]>) -> Result<Address, OpenError> {
     let (account, hosts, path) = parts(rest);
     if !matches!(path, "" | "0") {
         return Err(config("a cluster has no databases: leave out the path"));
     }
     let seeds = peers(hosts)?;
-    let manner = manner(scheme, account, &seeds, "")?;
+    let manner = manner(scheme, account, &seeds, "", root)?;
     Ok(Address::Cluster { seeds, manner })
 }
 
-fn sentinel(scheme: &str, rest: &str) -> Result<Address, OpenError> {
+fn sentinel(scheme: &str, rest: &str, root: Option<&[u8]>) -> Result<Address, OpenError> {
     let (account, hosts, path) = parts(rest);
     let (service, database) = path.split_once('/').unwrap_or((path, ""));
     if service.is_empty() {
         return Err(config("name the service: redis+sentinel://host:port,host:port/service"));
     }
     let sentinels = peers(hosts)?;
-    let manner = manner(scheme, account, &sentinels, database)?;
+    let manner = manner(scheme, account, &sentinels, database, root)?;
     // The account is the primary's. Sentinels have none, or one of their own.
-    let anonymous = self::manner(scheme, "", &sentinels, "")?;
+    let anonymous = self::manner(scheme, "", &sentinels, "", root)?;
     let sentinels = sentinels.iter().map(|peer| anonymous.at(peer)).collect();
     Ok(Address::Sentinel { sentinels, service: service.to_owned(), manner })
 }
@@ -108,22 +110,23 @@ fn manner(
     account: &str,
     peers: &[Peer],
     database: &str,
+    root: Option<&[u8]>,
 ) -> Result<Manner, OpenError> {
     let port = peers.first().map_or(0, |peer| peer.port);
-    Ok(Manner(single(scheme, &format!("{account}localhost:{port}/{database}"))?))
+    Ok(Manner(single(scheme, &format!("{account}localhost:{port}/{database}"), root)?))
 }
 
 /// The driver's own reading. Its errors do not quote the address.
-fn single(scheme: &str, rest: &str) -> Result<ConnectionInfo, OpenError> {
+fn single(scheme: &str, rest: &str, root: Option<&[u8]>) -> Result<ConnectionInfo, OpenError> {
     let info = format!("{scheme}://{rest}").into_connection_info().map_err(|error| {
         if error.to_string().contains("TLS") {
-            OpenError::new(OpenErrorKind::Disabled, NO_TLS)
+            OpenError::new(OpenErrorKind::Disabled, tls::NO_TLS)
         } else {
             config(NO_ADDRESS)
         }
     })?;
     // A command is one packet; waiting for another would delay it by 40 ms.
-    Ok(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+    tls::trusting(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)), root)
 }
 
 fn config(remedy: &'static str) -> OpenError {
@@ -138,15 +141,13 @@ const SCHEMES: &str = "write redis://, redis+cluster:// or redis+sentinel://";
 const NO_SCHEME: &str = "write an address like redis://127.0.0.1:6379/0";
 const NO_ADDRESS: &str = "write an address like redis://user:password@127.0.0.1:6379/0, with \
                           reserved characters in the password percent-encoded";
-const NO_TLS: &str = "the `redis` crate is built without TLS: add `redis = { version = \"1\", \
-                      features = [\"tokio-rustls-comp\"] }` to your Cargo.toml";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn kind(url: &str) -> OpenErrorKind {
-        let error = Address::parse(url).err().unwrap();
+        let error = Address::parse(url, None).err().unwrap();
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
         error.kind()
     }
@@ -160,8 +161,11 @@ mod tests {
             ("redis+ring://localhost:1", OpenErrorKind::UnknownScheme),
             ("redis://:hunter2@host:port", OpenErrorKind::Config),
             ("redis://:hunter2@host/one", OpenErrorKind::Config),
+            #[cfg(not(feature = "tls"))]
             ("rediss://:hunter2@host", OpenErrorKind::Disabled),
+            #[cfg(not(feature = "tls"))]
             ("rediss+cluster://:hunter2@host:1", OpenErrorKind::Disabled),
+            ("rediss://:hunter2@host:port", OpenErrorKind::Config),
             ("redis+cluster://:hunter2@host", OpenErrorKind::Config),
             ("redis+cluster://:hunter2@host:1,", OpenErrorKind::Config),
             ("redis+cluster://:hunter2@host:1/3", OpenErrorKind::Config),
@@ -176,7 +180,7 @@ mod tests {
     #[test]
     fn accounts_and_databases_are_read() {
         let url = "redis+sentinel://ann:p%40ss@[::1]:26379,b:2/main/3";
-        let Ok(Address::Sentinel { sentinels, service, manner }) = Address::parse(url) else {
+        let Ok(Address::Sentinel { sentinels, service, manner }) = Address::parse(url, None) else {
             panic!("{url}");
         };
         assert_eq!((sentinels.len(), service.as_str()), (2, "main"));

@@ -94,7 +94,10 @@ impl Engine {
         id: Id,
         now: Timestamp,
     ) -> Result<Option<Arc<Record<T>>>, StoreError> {
-        row::record(self.fields(id, &["meta", "subject", "data"], self.until()).await?, now)
+        row::record(
+            self.fields(id, &["meta", "subject", "context", "data"], self.until()).await?,
+            now,
+        )
     }
 
     pub(super) async fn touch(&self, id: Id, now: Timestamp) -> Result<Saved, StoreError> {
@@ -159,7 +162,8 @@ impl Engine {
             .arg(draft.subject())
             .arg(&draft.owner)
             .arg(stamp)
-            .arg(u8::from(self.whole));
+            .arg(u8::from(self.whole))
+            .arg(row::context(meta));
         call.texts(&self.fleet, until).await
     }
 

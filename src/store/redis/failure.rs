@@ -115,6 +115,12 @@ pub(super) fn opening(failure: &Failure) -> OpenError {
         (OpenErrorKind::Config, A_CLUSTER)
     } else if speaks_of(&error, "Unknown Redis command") || speaks_of(&error, "unknown command") {
         (OpenErrorKind::Config, "the server is too old: Redis 6.2 or Valkey is needed")
+    } else if error.to_string().contains("invalid peer certificate") {
+        (
+            OpenErrorKind::Config,
+            "the server's certificate is not to be trusted: name the host as the certificate does, \
+             and its authority with `RedisOptions::root_certificate`",
+        )
     } else {
         (OpenErrorKind::Unreachable, "check the address, and that the server is up")
     };

@@ -153,15 +153,22 @@ impl Fleet {
         }
     }
 
-    /// The connection to each of them, for commands without a key.
-    pub(super) async fn links(&self, until: Instant) -> Result<Vec<(Peer, Link)>, Failure> {
+    /// The connection to each of them, for commands without a key, as far as is known.
+    pub(super) fn links(&self) -> Vec<(Peer, Link)> {
         match self {
-            Self::One { link, .. } => Ok(vec![(only(), link.clone())]),
+            Self::One { link, .. } => vec![(only(), link.clone())],
             Self::Cluster(cluster) => {
-                cluster.refresh(&cluster.map(), until).await?;
                 let primaries: BTreeSet<Peer> = cluster.map().primaries();
-                Ok(primaries.into_iter().map(|peer| (peer.clone(), cluster.link(&peer))).collect())
+                primaries.into_iter().map(|peer| (peer.clone(), cluster.link(&peer))).collect()
             }
+        }
+    }
+
+    /// Asks who they are now.
+    pub(super) async fn look_around(&self, until: Instant) -> Result<(), Failure> {
+        match self {
+            Self::One { .. } => Ok(()),
+            Self::Cluster(cluster) => cluster.refresh(&cluster.map(), until).await,
         }
     }
 }

@@ -43,6 +43,7 @@ mod row;
 mod scan;
 mod script;
 mod steps;
+mod tls;
 mod whole;
 
 /// Keeps sessions in Redis 6.2 or later, or in Valkey: one server, Sentinel or a cluster. Clones
@@ -70,6 +71,7 @@ mod whole;
 /// | field of a session | |
 /// |---|---|
 /// | `data` | the application's data, as JSON |
+/// | `context` | the [context](crate::Context) as JSON: how it began, if that is known |
 /// | `meta` | eleven numbers with a space between: the format (1), version, last seen, idle limit, absolute deadline, created, authenticated, renewed, generation, and 0 or 1 for confirmed and persistent; times in milliseconds since 1970 |
 /// | `subject` | whom it belongs to, if anybody |
 /// | `entry` | its place in the index: the hash of the subject, and the stamp of the place |
@@ -150,7 +152,7 @@ impl<T: SessionData> RedisStore<T> {
     /// no sense, a scheme without a store, TLS that is not compiled in, nobody at the address, a
     /// wrong password or a missing right.
     pub async fn open(options: RedisOptions) -> Result<Self, OpenError> {
-        let address = Address::parse(&options.url)?;
+        let address = Address::parse(&options.url, options.root_certificate.as_deref())?;
         let layout = Layout::new(options.prefix);
         let whole = !matches!(address, Address::Cluster { .. }) || layout.is_pinned();
         let engine = Engine {

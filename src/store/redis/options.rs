@@ -23,6 +23,7 @@ pub struct RedisOptions {
     pub(super) max_data: usize,
     pub(super) timeout: Duration,
     pub(super) changes: bool,
+    pub(super) root_certificate: Option<Vec<u8>>,
 }
 
 impl RedisOptions {
@@ -34,8 +35,9 @@ impl RedisOptions {
     /// | `redis+cluster://[user:password@]host:port[,host:port…]` | a cluster, found through any of these nodes |
     /// | `redis+sentinel://[user:password@]host:port[,host:port…]/service[/database]` | the primary that these Sentinels name; user and password are the primary's |
     ///
-    /// With `rediss` in place of `redis` each of them speaks TLS, if the `redis` crate is built
-    /// with it (`redis = { version = "1", features = ["tokio-rustls-comp"] }` in your manifest).
+    /// With `rediss` in place of `redis` each of them speaks TLS (feature `tls`): only with a server
+    /// whose certificate was made out for that host by an authority that the operating system
+    /// trusts, or by your [own](Self::root_certificate).
     ///
     /// ```
     /// # use sessile::store::RedisOptions;
@@ -48,6 +50,7 @@ impl RedisOptions {
             max_data: json::MAX_DATA,
             timeout: Duration::from_secs(2),
             changes: true,
+            root_certificate: None,
         }
     }
 
@@ -89,6 +92,22 @@ impl RedisOptions {
     /// ```
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// The certificate of the authority that vouches for the servers, in PEM; it takes the place of
+    /// those that the operating system trusts (which `SSL_CERT_FILE` names as well). For `rediss`
+    /// only.
+    ///
+    /// ```
+    /// # use sessile::store::RedisOptions;
+    /// let pem = "-----BEGIN CERTIFICATE-----…"; // from a file or a secret
+    /// let options = RedisOptions::new("rediss://redis.internal/").root_certificate(pem);
+    /// ```
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificate = Some(pem.into());
         self
     }
 

@@ -9,7 +9,7 @@ use super::failure::undecodable;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::record::{Meta, Record, SessionData};
-use crate::store::json;
+use crate::store::{self, json};
 
 /// The format that is written. Others are not read.
 const FORMAT: &str = "1";
@@ -32,7 +32,12 @@ pub(super) fn idle(meta: &Meta) -> u64 {
     Timestamp::from_millis(0).plus(meta.idle()).as_millis()
 }
 
-/// Everything but subject and data.
+/// How it began, as the text of its own that it is; empty if nothing is known of that.
+pub(super) fn context(meta: &Meta) -> String {
+    store::context::encode(meta).unwrap_or_default()
+}
+
+/// Everything but subject, context and data.
 pub(super) fn meta(meta: &Meta) -> String {
     format!(
         "{FORMAT} {} {} {} {} {}",
@@ -44,7 +49,18 @@ pub(super) fn meta(meta: &Meta) -> String {
     )
 }
 
-/// Reads it back.
+/// Reads it back, with the fields `subject` and `context`.
+pub(super) fn session(
+    text: &str,
+    subject: Option<Arc<str>>,
+    context: Option<&str>,
+) -> Result<Meta, StoreError> {
+    let mut meta = parse(text, subject).ok_or_else(|| undecodable("`meta`"))?;
+    meta.context = store::context::decode(context)?;
+    Ok(meta)
+}
+
+/// Reads `meta` back.
 pub(super) fn parse(text: &str, subject: Option<Arc<str>>) -> Option<Meta> {
     let mut fields = text.split(' ');
     if fields.next() != Some(FORMAT) {
@@ -69,16 +85,16 @@ pub(super) fn parse(text: &str, subject: Option<Arc<str>>) -> Option<Meta> {
     Some(meta)
 }
 
-/// The record in the answer to `HMGET key meta subject data`, if it is live.
+/// The record in the answer to `HMGET key meta subject context data`, if it is live.
 pub(super) fn record<T: SessionData>(
     answer: Value,
     now: Timestamp,
 ) -> Result<Option<Arc<Record<T>>>, StoreError> {
-    let [meta, subject, data] = fields(answer)?;
+    let [meta, subject, context, data] = fields(answer)?;
     let Some(meta) = meta else {
         return if data.is_none() { Ok(None) } else { Err(undecodable("no `meta`")) };
     };
-    let meta = parse(&meta, subject.map(Into::into)).ok_or_else(|| undecodable("`meta`"))?;
+    let meta = session(&meta, subject.map(Into::into), context.as_deref())?;
     if !meta.is_live(now) {
         return Ok(None);
     }

@@ -51,8 +51,12 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Scanned, StoreError> {
         let until = self.until();
-        let servers = self.fleet.links(until).await?;
         let from = from.as_ref().and_then(Place::parse);
+        // Who the servers are is asked for each of them and not for each step: that takes longer.
+        if from.as_ref().is_none_or(|from| from.cursor == 0) {
+            self.fleet.look_around(until).await?;
+        }
+        let servers = self.fleet.links();
         // A server that has gone leaves no trace of how far one came: all begins again, for a
         // session may be seen twice but not be missed.
         let known = from.as_ref().and_then(|from| {
@@ -66,7 +70,14 @@ impl Engine {
         let mut command = redis::cmd("SCAN");
         command.arg(cursor).arg("MATCH").arg(pattern(&self.layout));
         command.arg("COUNT").arg(max.clamp(1, 10_000)).arg("TYPE").arg("hash");
-        let answer = link.send(&command, until).await?;
+        let answer = match link.send(&command, until).await {
+            Ok(answer) => answer,
+            Err(failure) => {
+                // Whether or not it is the reason, the next step shall know who has taken over.
+                drop(self.fleet.look_around(until).await);
+                return Err(failure.into());
+            }
+        };
         let (cursor, keys) =
             <(u64, Vec<Value>)>::from_redis_value(answer).map_err(|_| unexpected())?;
         let next = match cursor {
@@ -98,9 +109,10 @@ impl Engine {
     }
 
     async fn session(&self, id: Id, now: Timestamp) -> Result<Option<(Id, Meta)>, StoreError> {
-        let answer = self.fields(id, &["meta", "subject"], self.until()).await?;
-        let [meta, subject] = row::fields(answer)?;
-        let meta = meta.and_then(|meta| row::parse(&meta, subject.map(Into::into)));
+        let answer = self.fields(id, &["meta", "subject", "context"], self.until()).await?;
+        let [meta, subject, context] = row::fields(answer)?;
+        let meta = meta
+            .and_then(|meta| row::session(&meta, subject.map(Into::into), context.as_deref()).ok());
         Ok(meta.filter(|meta| meta.is_live(now)).map(|meta| (id, meta)))
     }
 }

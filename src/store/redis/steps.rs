@@ -28,7 +28,7 @@ use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::Id;
 use crate::record::Meta;
-use crate::store::{Admission, Created, Excess, Limit, Revoke, Revoked};
+use crate::store::{Admission, Created, Limit, Revoke, Revoked, context};
 
 /// A place in the index of a subject.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,7 +116,8 @@ impl Engine {
             .arg(&draft.data)
             .arg(draft.subject())
             .arg(&entry)
-            .arg(costs.join("\n"));
+            .arg(costs.join("\n"))
+            .arg(row::context(&draft.meta));
         let answer = call.texts(&self.fleet, until).await?;
         match answer.as_slice() {
             [word] if word == "exists" => {
@@ -176,8 +177,10 @@ impl Engine {
             let coming = seen.iter().filter(|sight| sight.session.is_none());
             let coming = coming.filter(|sight| sight.place.age(time) < UNDER_WAY).count();
             seen.retain(|sight| sight.session.as_ref().is_some_and(|meta| meta.is_live(now)));
-            if seen.len() >= limit.max && limit.excess == Excess::Deny {
-                return Ok(Verdict::Limit);
+            if seen.len() >= limit.max && limit.denies() {
+                // Whoever took the id meanwhile may be the reason why so many are there now.
+                let taken = self.is_taken(id, now, until).await?;
+                return Ok(if taken { Verdict::Exists } else { Verdict::Limit });
             }
             if coming == 0 || seen.len() + coming < limit.max {
                 let victims = oldest(seen, limit.max);
@@ -378,16 +381,22 @@ impl Engine {
 
     async fn see_one(&self, place: Place, entry: &str) -> Result<Sight, StoreError> {
         let until = self.until();
-        let answer = self.fields(place.id, &["meta", "entry", "costs"], until).await;
+        let answer = self.fields(place.id, &["meta", "context", "entry", "costs"], until).await;
         let fields = match answer.and_then(row::fields) {
-            Err(error) if error.kind() == StoreErrorKind::Undecodable => [None, None, None],
+            Err(error) if error.kind() == StoreErrorKind::Undecodable => <[_; 4]>::default(),
             fields => fields?,
         };
-        let [meta, own, costs] = fields;
+        let [meta, context, own, costs] = fields;
         let meta = meta.filter(|_| own.as_deref() == Some(entry));
+        let session = meta.and_then(|meta| row::parse(&meta, None));
+        let session = session.map(|mut meta| {
+            // One that cannot be read is no reason to refuse the subject's next login.
+            meta.context = context::decode(context.as_deref()).unwrap_or_default();
+            meta
+        });
         Ok(Sight {
             place,
-            session: meta.and_then(|meta| row::parse(&meta, None)),
+            session,
             costs: costs.unwrap_or_default().lines().map(str::to_owned).collect(),
         })
     }

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::id::Id;
 use crate::record::Meta;
-use crate::store::{Admission, Created, Excess, Revoke, Revoked};
+use crate::store::{Admission, Created, Revoke, Revoked};
 
 impl Engine {
     pub(super) async fn create_at_once(
@@ -37,10 +37,8 @@ impl Engine {
             .arg(&draft.owner)
             .arg(admission.replacing.map_or_else(String::new, |id| id.to_string()))
             .arg(limit.map_or_else(String::new, |limit| limit.max.to_string()))
-            .arg(limit.map_or("", |limit| match limit.excess {
-                Excess::Deny => "deny",
-                Excess::EvictOldest => "evict",
-            }));
+            .arg(limit.map_or("", |limit| if limit.denies() { "deny" } else { "evict" }))
+            .arg(row::context(&draft.meta));
         let answer = call.texts(&self.fleet, self.until()).await?;
         match (word(&answer), answer.as_slice()) {
             ("exists", _) => Ok(Created::Exists),
@@ -68,11 +66,12 @@ impl Engine {
             let [_, next, sessions @ ..] = answer.as_slice() else {
                 return Err(unexpected());
             };
-            for pair in sessions.chunks_exact(2) {
-                let [id, meta] = pair else {
+            for session in sessions.chunks_exact(3) {
+                let [id, meta, context] = session else {
                     return Err(unexpected());
                 };
-                let meta = row::parse(meta, Some(subject.into())).ok_or_else(unexpected)?;
+                let context = Some(context.as_str()).filter(|context| !context.is_empty());
+                let meta = row::session(meta, Some(subject.into()), context)?;
                 found.push((id.parse().map_err(|_| unexpected())?, meta));
             }
             if next.is_empty() {

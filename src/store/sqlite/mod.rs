@@ -92,6 +92,7 @@ mod statements;
 /// | `absolute`, `last_seen` | integer | milliseconds since 1970 |
 /// | `deadline` | integer | computed: the earlier of `last_seen + idle` and `absolute` |
 /// | `data` | text | the application's data as JSON |
+/// | `context` | text or null | the [context](crate::Context) as JSON: how it began |
 ///
 /// Times from 2<sup>63</sup> - 1 on are stored as that number and mean for ever. `sessile_schema`
 /// has the version of the table. SQLite's own shell (3.37 or later) reads and ends sessions while

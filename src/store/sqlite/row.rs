@@ -13,11 +13,11 @@ use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::Id;
 use crate::record::{Meta, Record};
-use crate::store::json;
+use crate::store::{context, json};
 
 /// The columns of a record's [`Meta`], in the order in which they are bound and read.
 pub(super) const META: &str = "subject, version, generation, confirmed, persistent, renewed, \
-                               created, authenticated, idle, absolute, last_seen";
+                               created, authenticated, idle, absolute, last_seen, context";
 
 /// Binds the columns of [`META`], and the data after them.
 pub(super) fn bind_record(query: Query, meta: &Meta, data: &str) -> Query {
@@ -33,6 +33,7 @@ pub(super) fn bind_record(query: Query, meta: &Meta, data: &str) -> Query {
         .bind(Timestamp::from_millis(0).plus(meta.idle()))
         .bind(meta.absolute)
         .bind(meta.last_seen())
+        .bind(context::encode(meta).map(Arc::from))
         .bind(data)
 }
 
@@ -65,6 +66,7 @@ fn meta(row: &SqliteRow) -> Result<Meta, StoreError> {
     meta.absolute = time(row, "absolute")?;
     meta.subject = row.try_get::<Option<&str>, _>("subject").map_err(failure)?.map(Arc::from);
     meta.touch(time(row, "last_seen")?);
+    meta.context = context::decode(row.try_get("context").map_err(failure)?)?;
     Ok(meta)
 }
 

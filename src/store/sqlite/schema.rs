@@ -6,7 +6,7 @@ use super::open::Refused;
 use crate::error::{OpenError, OpenErrorKind};
 
 /// Which shape of the table this version writes and reads.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// The table that says which shape each of our tables has.
 pub(super) const VERSIONS: &str = "sessile_schema";
@@ -32,6 +32,7 @@ const COLUMNS: &[(&str, &str, bool)] = &[
     ("last_seen", "INTEGER NOT NULL", false),
     ("deadline", "INTEGER GENERATED ALWAYS AS (min(last_seen + idle, absolute)) VIRTUAL", true),
     ("data", "TEXT NOT NULL", false),
+    ("context", "TEXT", true), // since version 2
 ];
 
 /// Makes the table, adds what an older version lacks, or does nothing, in one transaction: of

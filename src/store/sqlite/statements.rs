@@ -8,7 +8,7 @@ use crate::store::Revoke;
 /// The statements on one table.
 ///
 /// Those that write a record have its id as `?1`, what [`bind_record`](super::row::bind_record)
-/// binds as `?2` to `?13`, and the time as `?14`. A plus sign before `deadline` keeps the planner
+/// binds as `?2` to `?14`, and the time as `?15`. A plus sign before `deadline` keeps the planner
 /// from the index on it where another one finds the few rows in question.
 pub(super) struct Statements {
     pub(super) load: Arc<str>,
@@ -42,13 +42,13 @@ impl Statements {
         Self {
             load: sql("SELECT {meta}, data FROM {table} WHERE id = ?1 AND +deadline > ?2"),
             insert: sql("INSERT INTO {table} (id, {meta}, data) \
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
                 ON CONFLICT (id) DO UPDATE SET ({meta}, data) = \
-                (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
-                WHERE {table}.deadline <= ?14 RETURNING 1"),
+                (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
+                WHERE {table}.deadline <= ?15 RETURNING 1"),
             replace: sql("UPDATE {table} SET ({meta}, data) = \
-                (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, max(last_seen, ?12), ?13) \
-                WHERE id = ?1 AND version = ?15 AND +deadline > ?14 RETURNING 1"),
+                (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, max(last_seen, ?12), ?13, ?14) \
+                WHERE id = ?1 AND version = ?16 AND +deadline > ?15 RETURNING 1"),
             version: sql("SELECT version FROM {table} WHERE id = ?1 AND +deadline > ?2"),
             touch: sql("UPDATE {table} SET last_seen = max(last_seen, ?2) \
                 WHERE id = ?1 AND +deadline > ?2 RETURNING 1"),

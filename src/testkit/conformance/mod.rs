@@ -3,7 +3,7 @@
 //! 1. Each case gets a store of its own from the function that you pass. It may share its tables
 //!    with other cases: ids and subjects are fresh, and no case assumes that it is alone.
 //! 2. It must not share them with real sessions, for cases sweep and set the time as they like.
-//! 3. Cases run one after the other, each in a task; a panic in it is its failure. Within a case
+//! 3. Cases run one after the other, unless [`Suite::at_once`] says otherwise, each in a task; a panic in it is its failure. Within a case
 //!    many tasks run at once: use a tokio runtime with several threads and its timer enabled.
 //! 4. A case that does not apply to a store is skipped, and says why.
 //! 5. Most cases call the store. The others drive a real layer over it, with
@@ -40,7 +40,8 @@
 //! The suite's own cases on the store: K1 no lost update among many writers; K2 touch against
 //! write; K3 a taken id evicts nobody; K4 who counts towards a limit; K5 an expired id is free; K6
 //! pages are in order; K7 deadlines at the end of time; K8 one id, many creators; K9 the ends of
-//! time; K10 to K12 a session in place of another; K13 a way through all sessions.
+//! time; K10 to K12 a session in place of another; K13 a way through all sessions;
+//! K14 a limit of none.
 //!
 //! And through the layer: L1 no lost update among many requests; L2 a logout wins; L3 a ticket is
 //! not replayed; L4 a request that is dropped half way; L5 a limit on logins.

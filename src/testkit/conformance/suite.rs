@@ -2,11 +2,12 @@
 
 use std::any::Any;
 use std::fmt;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinError;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
 use super::cases;
@@ -79,6 +80,11 @@ impl fmt::Debug for Case {
     }
 }
 
+/// A case that panics is a verdict; only the suite itself can end a task like this.
+fn finished<V>(outcome: Result<V, JoinError>) -> V {
+    outcome.unwrap_or_else(|error| resume_unwind(error.into_panic()))
+}
+
 fn panic_message(error: JoinError) -> String {
     let Ok(panic) = error.try_into_panic() else {
         return "the runtime was shut down".to_owned();
@@ -105,13 +111,14 @@ pub struct Suite {
     scale: Scale,
     start: Timestamp,
     patience: Duration,
+    at_once: usize,
     only: Option<Vec<String>>,
 }
 
 impl Suite {
     /// All cases in full.
     pub const fn new() -> Self {
-        Self { scale: Scale::FULL, start: START, patience: PATIENCE, only: None }
+        Self { scale: Scale::FULL, start: START, patience: PATIENCE, at_once: 1, only: None }
     }
 
     /// The same rules tried less often: hundreds of sessions where there were thousands.
@@ -170,14 +177,44 @@ impl Suite {
         self
     }
 
-    /// Runs the cases one after the other, each on a store of its own. See [`run`](super::run).
+    /// Runs so many cases at a time rather than one after the other: for engines on which cases
+    /// wait more than they work.
+    ///
+    /// Each then needs tables of its own, or one finds swept away what another counts on.
+    ///
+    /// ```
+    /// use sessile::testkit::{Model, conformance::Suite};
+    /// # #[tokio::main] async fn main() {
+    /// let suite = Suite::new().quick().at_once(4);
+    /// suite.run(async || Model::new()).await.assert();
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn at_once(mut self, cases: usize) -> Self {
+        self.at_once = cases;
+        self
+    }
+
+    /// Runs the cases, each on a store that `make_store` makes. See [`run`](super::run).
     pub async fn run<S: Store<Sample>>(&self, make_store: impl AsyncFn() -> S) -> Report {
-        let mut report = Report::default();
-        for case in cases().iter().filter(|case| self.includes(case)) {
+        let (mut running, mut findings) = (JoinSet::new(), Vec::new());
+        for (place, case) in cases().iter().filter(|case| self.includes(case)).enumerate() {
             let trial = Trial::new(Arc::new(make_store().await), self.start, self.scale);
-            let verdict = case.verdict(trial, self.patience).await;
-            report.add(Finding::new(case, verdict));
+            let patience = self.patience;
+            running.spawn(async move {
+                let verdict = case.verdict(trial, patience).await;
+                (place, Finding::new(case, verdict))
+            });
+            if running.len() >= self.at_once {
+                findings.extend(running.join_next().await.map(finished));
+            }
         }
+        while let Some(outcome) = running.join_next().await {
+            findings.push(finished(outcome));
+        }
+        findings.sort_by_key(|(place, _)| *place);
+        let mut report = Report::default();
+        findings.into_iter().for_each(|(_, finding)| report.add(finding));
         report
     }
 

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::assurance::Assurance;
+use crate::client::Client;
 use crate::clock::Timestamp;
+use crate::context::Context;
 use crate::error::StoreError;
 use crate::id::Id;
 use crate::record::{Meta, Record};
@@ -79,7 +82,9 @@ impl Trial {
     }
 
     pub(super) fn record_from(created: Timestamp) -> Record<Sample> {
-        Record::new(Meta::new(created, IDLE, ABSOLUTE), Sample::new("ann").tagged("theme", "dark"))
+        let mut meta = Meta::new(created, IDLE, ABSOLUTE);
+        meta.context = Some(Arc::new(known()));
+        Record::new(meta, Sample::new("ann").tagged("theme", "dark"))
     }
 
     /// The same of this subject.
@@ -269,6 +274,7 @@ pub(super) struct Facts {
     pub(super) idle: Duration,
     pub(super) absolute: Timestamp,
     pub(super) subject: Option<Arc<str>>,
+    pub(super) context: Option<Arc<Context>>,
 }
 
 impl Facts {
@@ -285,7 +291,20 @@ impl Facts {
             idle: meta.idle(),
             absolute: meta.absolute,
             subject: meta.subject.clone(),
+            context: meta.context.clone(),
         }
+    }
+}
+
+/// All that can be known of how a session began.
+fn known() -> Context {
+    let agent = "Kit/1 (it's \"quoted\", \\ and \u{e9}\u{1f980})";
+    Context {
+        client: Some(Client::new(Some([192, 0, 2, 7].into()), Some(agent))),
+        assurance: Some(Assurance::Aal2),
+        methods: vec!["pwd".into(), "otp".into()],
+        acr: Some("urn:example:gold".into()),
+        ..Context::default()
     }
 }
 

@@ -90,6 +90,8 @@ pub enum Flaw {
     LimitNotAtomic,
     /// Expired sessions count towards the limit.
     LimitCountsExpired,
+    /// A limit of none is taken for a limit of one.
+    LimitOfNoneIsOne,
     /// The newest session is evicted, not the oldest.
     EvictsNewest,
     /// Sessions that were evicted are not named.
@@ -120,6 +122,12 @@ pub enum Flaw {
     ForgetsGeneration,
     /// `confirmed` is not kept.
     ForgetsConfirmed,
+    /// `context` is not kept.
+    ForgetsContext,
+    /// A write drops `context`.
+    DropsContextOnReplace,
+    /// Lists leave `context` out.
+    ListsNoContext,
     /// Times are kept in whole seconds.
     RoundsTimes,
     /// Long text is cut off.
@@ -175,6 +183,7 @@ impl Flaw {
         Self::LimitIgnored,
         Self::LimitNotAtomic,
         Self::LimitCountsExpired,
+        Self::LimitOfNoneIsOne,
         Self::EvictsNewest,
         Self::EvictsSilently,
         Self::EvictsBeforeExists,
@@ -190,6 +199,9 @@ impl Flaw {
         Self::ForgetsPersistent,
         Self::ForgetsGeneration,
         Self::ForgetsConfirmed,
+        Self::ForgetsContext,
+        Self::DropsContextOnReplace,
+        Self::ListsNoContext,
         Self::RoundsTimes,
         Self::TruncatesData,
     ];

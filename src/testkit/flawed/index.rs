@@ -25,6 +25,9 @@ impl State {
         if flaw == Flaw::PagesUnordered {
             page.reverse();
         }
+        if flaw == Flaw::ListsNoContext {
+            page.iter_mut().for_each(|(_, meta)| meta.context = None);
+        }
         page
     }
 
@@ -54,6 +57,9 @@ impl State {
         let mut step = self.shelf.scan(from, max, now);
         if flaw == Flaw::ScanSkipsNobodys {
             step.sessions.retain(|(_, meta)| meta.subject.is_some());
+        }
+        if flaw == Flaw::ListsNoContext {
+            step.sessions.iter_mut().for_each(|(_, meta)| meta.context = None);
         }
         step
     }

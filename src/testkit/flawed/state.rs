@@ -10,7 +10,7 @@ use super::index::subject_key;
 use crate::clock::Timestamp;
 use crate::id::Id;
 use crate::record::{Meta, Record};
-use crate::store::{Admission, Created, Excess, Saved, Swept};
+use crate::store::{Admission, Created, Limit, Saved, Swept};
 use crate::testkit::sample::Sample;
 use crate::testkit::shelf::{Denied, Shelf};
 
@@ -100,6 +100,10 @@ impl State {
         doomed.and_then(|id| self.shelf.rows.remove(&id));
         match flaw {
             Flaw::KeepsReplaced => Admission { replacing: None, ..admission },
+            Flaw::LimitOfNoneIsOne => {
+                let one = |limit: Limit| Limit { max: limit.max.max(1), ..limit };
+                Admission { limit: admission.limit.map(one), ..admission }
+            }
             _ => admission,
         }
     }
@@ -147,7 +151,7 @@ impl State {
         let mut live = self.shelf.list(subject, None, usize::MAX, now);
         live.retain(|(id, _)| Some(*id) != admission.replacing);
         let excess = (live.len() + 1).saturating_sub(limit.max);
-        if excess > 0 && limit.excess == Excess::Deny {
+        if excess > 0 && limit.denies() {
             return Err(Denied);
         }
         live.sort_by_key(|(id, meta)| Reverse((meta.created, *id)));
@@ -177,6 +181,7 @@ impl State {
         let expected = if flaw == Flaw::IgnoresVersion { old.meta.version } else { expected };
         match flaw {
             Flaw::MergesTags => record.data.tags.extend(old.data.tags.clone()),
+            Flaw::DropsContextOnReplace => record.meta.context = None,
             Flaw::KeepsFirstDeadline => record.meta.absolute = old.meta.absolute,
             _ => {}
         }
@@ -259,6 +264,7 @@ pub(super) fn mangled(flaw: Flaw, record: &Record<Sample>) -> Record<Sample> {
         Flaw::ForgetsPersistent => meta.persistent = false,
         Flaw::ForgetsGeneration => meta.generation = 0,
         Flaw::ForgetsConfirmed => meta.confirmed = true,
+        Flaw::ForgetsContext => meta.context = None,
         Flaw::RoundsTimes => {
             for time in [&mut meta.renewed, &mut meta.authenticated, &mut meta.absolute] {
                 *time = Timestamp::from_millis(time.as_millis() / 1_000 * 1_000);
@@ -280,6 +286,7 @@ fn seen_at(meta: &Meta, at: Timestamp) -> Meta {
     (seen.renewed, seen.created) = (meta.renewed, meta.created);
     (seen.authenticated, seen.absolute) = (meta.authenticated, meta.absolute);
     seen.subject.clone_from(&meta.subject);
+    seen.context.clone_from(&meta.context);
     seen
 }
 

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName};
 
 use self::settings::Settings;
 use self::template::Template;
-use super::{Candidates, TooLong, Transport};
+use super::{Candidates, CookieAttributes, Description, Place, TooLong, Transport};
 use crate::error::ConfigError;
 
 mod reader;
@@ -226,6 +226,13 @@ impl Transport for Cookie {
         COOKIE
     }
 
+    fn describe(&self) -> Description {
+        Description::new(
+            Place::Cookie(CookieAttributes::from(&self.settings)),
+            self.settings.name(),
+        )
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         self.template.as_ref().map(drop).map_err(Clone::clone)
     }
@@ -257,7 +264,13 @@ pub enum SameSite {
 }
 
 impl SameSite {
-    const fn as_str(self) -> &'static str {
+    /// `Lax`, `Strict` or `None`: its value in `Set-Cookie`.
+    ///
+    /// ```
+    /// use sessile::transport::SameSite;
+    /// assert_eq!(SameSite::Strict.as_str(), "Strict");
+    /// ```
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Lax => "Lax",
             Self::Strict => "Strict",

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::SameSite;
+use super::{CookieAttributes, SameSite};
 use crate::error::ConfigError;
 
 /// The attributes as asked for; they may contradict each other until [`Settings::check`].
@@ -144,6 +144,20 @@ impl Settings {
             );
         }
         Ok(())
+    }
+}
+
+impl From<&Settings> for CookieAttributes {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            secure: settings.secure,
+            http_only: settings.http_only,
+            same_site: settings.same_site,
+            path: settings.path.as_ref().into(),
+            domain: settings.domain.as_deref().map(Into::into),
+            partitioned: settings.partitioned,
+            max_age: settings.max_age,
+        }
     }
 }
 

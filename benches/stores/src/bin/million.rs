@@ -31,7 +31,7 @@ const VISITORS: usize = 100;
 /// Requests at once: one that loads and one that writes.
 const TIMED: usize = 2_000;
 /// The layer's sweeper removes as many in one call, and pauses as long between two.
-const PIECE: usize = 500;
+const PIECE: usize = 100;
 const BREATH: Duration = Duration::from_millis(5);
 
 const SHORT: Duration = Duration::from_secs(2 * 3600);

@@ -1,9 +1,9 @@
 -- Creates a session and ends those that it costs, in one step. All keys are in one place.
-local prefix, id, now, meta, absolute, ends, data, subject, owner, replacing, max, excess =
+local prefix, id, now, meta, absolute, ends, data, subject, owner, replacing, max, excess, context =
   unpack(ARGV)
 local key = KEYS[1]
 
-local old = find(key)
+local old = redis.call('EXISTS', key) == 1 and find(key) or nil
 if live(old, now) then return { 'exists' } end
 
 local replaced = replacing ~= '' and replacing ~= id and look(session_key(prefix, replacing)) or nil
@@ -40,6 +40,7 @@ for _, member in ipairs(void) do redis.call('ZREM', KEYS[2], member) end
 if replaced then drop(prefix, replacing, replaced) end
 if old then drop(prefix, id, old) end
 redis.call('HSET', key, 'meta', meta, 'data', data)
+set_context(key, context)
 if owner ~= '' then
   -- A few places at a time are looked at, so that those of sessions that expired do not pile up.
   for _, member in ipairs(redis.call('ZRANDMEMBER', KEYS[2], 4)) do

@@ -49,6 +49,15 @@ local function write_meta(key, row)
   expire(key, deadline(row))
 end
 
+-- How the session began; no field if nothing is known of that.
+local function set_context(key, context)
+  if context == '' then
+    redis.call('HDEL', key, 'context')
+  else
+    redis.call('HSET', key, 'context', context)
+  end
+end
+
 local function session_key(prefix, id) return prefix .. 'session:' .. id end
 local function index_key(prefix, owner) return prefix .. 'subject:' .. owner end
 

@@ -3,7 +3,6 @@ local record, index = KEYS[1], KEYS[2]
 redis.call('TIME')
 redis.call('HSET', record, 'meta', '', 'entry', '')
 redis.call('HMGET', record, 'meta', 'entry')
-redis.call('HGET', record, 'meta')
 redis.call('HDEL', record, 'entry')
 redis.call('EXISTS', record)
 redis.call('PEXPIREAT', record, 1)

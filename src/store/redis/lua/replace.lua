@@ -1,6 +1,6 @@
 -- Writes over a session if it has the expected version.
 local prefix, id, now, expected, version, seen, idle, absolute, rest, data, subject, owner, stamp,
-  whole = unpack(ARGV)
+  whole, context = unpack(ARGV)
 local key = KEYS[1]
 
 local row = find(key)
@@ -22,6 +22,7 @@ elseif moved or less(row.absolute, absolute) then
 end
 
 redis.call('HSET', key, 'data', data)
+set_context(key, context)
 if entry == '' then
   redis.call('HDEL', key, 'subject', 'entry')
 elseif entry ~= before then

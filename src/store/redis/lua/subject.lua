@@ -22,7 +22,9 @@ for _, member in ipairs(members) do
     if deed == 'revoke' then drop(prefix, id, row) end
     if deed ~= 'count' then answer[#answer + 1] = id end
     if deed == 'list' then
-      answer[#answer + 1] = redis.call('HGET', session_key(prefix, id), 'meta')
+      local told = redis.call('HMGET', session_key(prefix, id), 'meta', 'context')
+      answer[#answer + 1] = told[1]
+      answer[#answer + 1] = told[2] or ''
       if count == max then return answer end
     end
   end

@@ -39,6 +39,8 @@ pub(super) struct App {
     pub(super) trial: Trial,
     /// The store as the layer sees it.
     pub(super) store: Faulty<Sample>,
+    /// The same below the faults: what is called here is done.
+    pub(super) below: Faulty<Sample>,
     pub(super) clock: SimulatedClock,
     pub(super) heard: Heard,
     layer: SessionLayer<Sample>,
@@ -64,10 +66,11 @@ impl App {
     /// Waits are simulated as well: a call times out when the case says so, and not before.
     pub(super) fn with_simulated_waits(trial: &Trial) -> Self {
         let clock = SimulatedClock::starting_at(trial.start.into());
-        let store = Faulty::in_front_of(Arc::clone(&trial.store)).with_clock(clock.clone());
+        let below = Faulty::in_front_of(Arc::clone(&trial.store));
+        let store = Faulty::new(below.clone()).with_clock(clock.clone());
         let app =
             Self::build(trial, store, |layer, _| layer.clock(clock.clone()).store_timeout(TIMEOUT));
-        Self { clock, ..app }
+        Self { clock, below, ..app }
     }
 
     /// Every call takes several polls, before it is done and after.
@@ -92,7 +95,7 @@ impl App {
             .expiry(expiry())
             .observer(heard.observer());
         let layer = configure(layer, clock.clone());
-        Self { trial: trial.clone(), store, clock, heard, layer }
+        Self { trial: trial.clone(), below: store.clone(), store, clock, heard, layer }
     }
 
     pub(super) fn now(&self) -> Timestamp {

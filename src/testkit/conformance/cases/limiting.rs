@@ -18,6 +18,7 @@ pub(super) const CASES: &[Case] = &[
         "a limit counts the live sessions of its subject, and evicts the oldest",
         who_counts
     ),
+    case!("K14", "a limit of none lets nobody in and ends nobody's session", none_at_all),
 ];
 
 const LIMIT: usize = 5;
@@ -99,6 +100,30 @@ async fn staggered(trial: &Trial, subject: &str, many: u64) -> Vec<Id> {
         ids.push(trial.keep(record).await);
     }
     ids
+}
+
+async fn none_at_all(trial: Trial) {
+    let (now, subject) = (trial.at(5), fresh_subject());
+    let ids = staggered(&trial, &subject, 2).await;
+    for limit in [Limit::evict_oldest(0), Limit::deny(0)] {
+        for admission in [Admission::OPEN, Admission::OPEN.in_place_of(ids[0])] {
+            let (id, admission) = (fresh_id(), admission.limited(limit));
+            let created = trial.create(id, trial.record_of(&subject), admission, now).await;
+            assert_eq!(created, Created::Limit, "under {admission:?}");
+            assert!(!trial.is_live(id, now).await, "refused under {admission:?}, and live");
+        }
+        let admission = Admission::OPEN.limited(limit);
+        let created = trial.create(fresh_id(), trial.record_of(&fresh_subject()), admission, now);
+        assert_eq!(created.await, Created::Limit, "the first of its subject, under {limit:?}");
+        let created = trial.create(ids[1], trial.record_of(&subject), admission, now).await;
+        assert_eq!(created, Created::Exists, "a taken id under {limit:?}");
+        let done = Created::Done { evicted: Vec::new(), replaced: false };
+        let created = trial.create(fresh_id(), trial.record(), admission, now).await;
+        assert_eq!(created, done, "a session of nobody, under {limit:?}");
+    }
+    for id in ids {
+        assert!(trial.is_live(id, now).await, "evicted to make room for nobody");
+    }
 }
 
 async fn who_counts(trial: Trial) {

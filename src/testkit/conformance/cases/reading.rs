@@ -53,6 +53,13 @@ async fn all_is_kept(trial: Trial) {
         let kept = trial.find(id, trial.at(3)).await;
         assert_eq!(Facts::of(&kept.meta), facts, "what the record says of itself");
         assert_eq!(kept.data, data, "the data");
+
+        let mut next = distinctive(trial.start, !marked);
+        next.meta.version += 1;
+        let facts = Facts::of(&next.meta);
+        assert_eq!(trial.replace(id, 41, next, trial.at(3)).await, Saved::Done);
+        let kept = trial.find(id, trial.at(3)).await;
+        assert_eq!(Facts::of(&kept.meta), facts, "what the next version says of itself");
     }
 }
 
@@ -60,6 +67,7 @@ async fn all_is_kept(trial: Trial) {
 fn distinctive(start: Timestamp, marked: bool) -> Record<Sample> {
     let mut meta =
         Meta::new(start, Duration::from_millis(1_234_567), Duration::from_millis(9_876_543));
+    meta.context = Trial::record_from(start).meta.context.filter(|_| marked);
     meta.version = 41;
     meta.generation = u32::MAX;
     meta.confirmed = !marked;

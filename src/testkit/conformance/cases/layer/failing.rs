@@ -2,6 +2,7 @@
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -62,9 +63,9 @@ async fn suffer(
     app.store.next(operation, fault);
     let request = needing(operation, visitor.clone(), subject.clone());
     // What hangs after it is done is given the time to be done, which an engine needs.
-    let shows = done && awaited && operation != Operation::Load;
-    let unlike = shows.then_some((id, &before));
-    let reply = in_time(&app, operation, awaited.then_some(TIMEOUT), request, unlike, what).await;
+    let until_done = (done && awaited).then(|| done_below(&app, operation));
+    let limit = awaited.then_some(TIMEOUT);
+    let reply = in_time(&app, operation, limit, request, until_done, what).await;
     expect_failed(&app, operation, &reply, writes, what);
 
     // Whatever is late may come now.
@@ -120,7 +121,7 @@ async fn in_time<V: Send + 'static>(
     operation: Operation,
     limit: Option<Duration>,
     request: impl Future<Output = Reply<V>> + Send + 'static,
-    unlike: Option<(Id, &Option<Sight>)>,
+    until_done: Option<Arc<AtomicBool>>,
     what: &str,
 ) -> Reply<V> {
     let before = calls(app.store.calls(), operation);
@@ -128,7 +129,7 @@ async fn in_time<V: Send + 'static>(
     if let Some(limit) = limit {
         while calls(app.store.calls(), operation) == before
             || app.clock.waiting() == 0
-            || is_still(app, unlike).await
+            || until_done.as_ref().is_some_and(|done| !done.load(Ordering::Acquire))
         {
             assert!(!request.is_finished(), "{what}: answered before the store did");
             tokio::time::sleep(TICK).await;
@@ -144,12 +145,12 @@ async fn in_time<V: Send + 'static>(
     }
 }
 
-/// Whether the session is as it was.
-async fn is_still(app: &App, was: Option<(Id, &Option<Sight>)>) -> bool {
-    match was {
-        Some((id, was)) => sight(app, id).await == *was,
-        None => false,
-    }
+/// Whether the store has answered the next such call, whoever hears of it.
+fn done_below(app: &App, operation: Operation) -> Arc<AtomicBool> {
+    let done = Arc::<AtomicBool>::default();
+    let mark = Arc::clone(&done);
+    app.below.after(operation, async move { mark.store(true, Ordering::Release) });
+    done
 }
 
 const fn calls(calls: Calls, operation: Operation) -> u64 {

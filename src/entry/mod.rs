@@ -1,5 +1,7 @@
 //! The way in: from a request's headers to its session, loaded or on its way.
 
+mod carried;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -98,6 +100,9 @@ impl<T: SessionData> Shared<T> {
         let who = client.map(|client| &**client);
         if self.lazy {
             return Entry::Known(self.unread(head, who));
+        }
+        if let Some(tickets) = &self.tickets {
+            return self.enter_carried(tickets, head, client);
         }
         let presented = match self.recognise(head) {
             Seen::Ticket(presented) => presented,
@@ -294,7 +299,7 @@ impl<T: SessionData> Shared<T> {
             let mut found = Candidates::new();
             self.find(via, bound, head, &mut found);
             for value in found.as_slice() {
-                if !bound.codec.may_be(value) {
+                if self.tickets.is_none() && !bound.codec.may_be(value) {
                     rejection = Some(Rejection::Malformed);
                     continue;
                 }
@@ -326,29 +331,51 @@ impl<T: SessionData> Shared<T> {
         unread: Unread,
         client: Option<&Arc<Client>>,
     ) -> Result<Base<T>, Error> {
+        if let Some(tickets) = &self.tickets {
+            let headers = unread.headers.clone().unwrap_or_default();
+            return self.load_carried(tickets, unread, (&*headers, client)).await;
+        }
         let who = client.map(|client| &**client);
+        let presented = match self.verify(&unread) {
+            Ok(presented) => presented,
+            Err(rejection) => return Ok(self.without(rejection, who)),
+        };
+        let now = self.now();
+        let answer = self.store.load(presented.ticket.id, now);
+        let loaded = Timed::new(answer, &*self.clock, self.store_timeout).await;
+        let headers = unread.headers.unwrap_or_default();
+        let base = self.admit(presented, loaded, now, unread.clearable, (&*headers, client));
+        Ok(base.await?)
+    }
+
+    /// Verifies a lazy request's candidates to end their session unseen.
+    pub(crate) fn name_unread(&self, unread: &Unread, client: Option<&Client>) -> Base<T> {
+        let verified = match &self.tickets {
+            Some(tickets) => self.verify_carried(tickets, unread),
+            None => self.verify(unread),
+        };
+        match verified {
+            // A ticket for one handshake is no session's own: it ends nothing unseen.
+            Ok(Presented { via, .. }) if self.handshakes == Some(via) => self.without(None, client),
+            Ok(Presented { ticket, via, .. }) => {
+                Base::Named { id: ticket.id, via, clear: unread.clearable }
+            }
+            Err(rejection) => self.without(rejection, client),
+        }
+    }
+
+    fn verify(&self, unread: &Unread) -> Result<Presented, Option<Rejection>> {
         let mut rejection = None;
         for (via, bound) in (0..).zip(&self.transports) {
             let values = unread.candidates.as_slice().iter().filter(|(of, _)| *of == via);
             match self.choose(&bound.codec, values.map(|(_, text)| text.as_bytes())) {
                 Seen::Nothing => {}
-                Seen::Rejected(reason) if self.first_present => {
-                    return Ok(self.without(Some(reason), who));
-                }
+                Seen::Rejected(reason) if self.first_present => return Err(Some(reason)),
                 Seen::Rejected(reason) => rejection = rejection.or(Some(reason)),
-                Seen::Ticket(presented) => {
-                    let presented = bound.via(via, presented);
-                    let now = self.now();
-                    let answer = self.store.load(presented.ticket.id, now);
-                    let loaded = Timed::new(answer, &*self.clock, self.store_timeout).await;
-                    let headers = unread.headers.unwrap_or_default();
-                    let asker = (&*headers, client);
-                    let base = self.admit(presented, loaded, now, unread.clearable, asker);
-                    return Ok(base.await?);
-                }
+                Seen::Ticket(presented) => return Ok(bound.via(via, presented)),
             }
         }
-        Ok(self.without(rejection, who))
+        Err(rejection)
     }
 }
 
