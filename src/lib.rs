@@ -1,6 +1,8 @@
 #![doc = include_str!("story.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "accounts")]
+pub mod accounts;
 mod answer;
 mod assurance;
 mod client;
