@@ -253,6 +253,15 @@ impl<T: SessionData> SessionLayer<T> {
 
     /// [`or_transport_with`](Self::or_transport_with) for settings that are read at run time.
     ///
+    /// ```
+    /// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+    /// use sessile::{codec::FastapiSessions, transport::Cookie};
+    /// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// let legacy = FastapiSessions::new("secret").read_only();
+    /// let error = sessions.try_or_transport_with(Cookie::host("sid"), legacy).unwrap_err();
+    /// assert!(error.to_string().contains("give the second another name"));
+    /// ```
+    ///
     /// # Errors
     /// As for [`or_transport_with`](Self::or_transport_with).
     #[cfg(feature = "fastapi-sessions")]

@@ -217,7 +217,7 @@ async fn a_server_that_cannot_be_used_says_what_to_change() {
         (format!("redis://hunter1:hunter2@{host}/"), OpenErrorKind::Denied, "may run"),
         (format!("redis://hunter3:hunter2@{host}/"), OpenErrorKind::Denied, "may run"),
         (format!("redis://{host}/999"), OpenErrorKind::Config, "database"),
-        (format!("rediss://{host}/"), OpenErrorKind::Unreachable, "check the address"),
+        (format!("rediss://{host}/"), OpenErrorKind::Unreachable, "cannot be reached"),
         (format!("memcached://{host}/"), OpenErrorKind::UnknownScheme, "redis://"),
         (format!("redis+cluster://{host}"), OpenErrorKind::Config, "no cluster"),
         (cluster.to_owned(), OpenErrorKind::Config, "redis+cluster://"),

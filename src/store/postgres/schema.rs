@@ -11,7 +11,12 @@ use crate::error::{OpenError, OpenErrorKind, StoreError};
 
 /// Finds the table, or makes it, or adds what it lacks. Several may do so at once.
 pub(super) async fn prepare(at: &Connections, name: TableName) -> Result<Table, OpenError> {
-    let table = locate(at, name).await?;
+    let (table, existed) = locate(at, name).await?;
+    if !existed {
+        // Somebody may be making it. Their commit shows in a query before it shows in what a
+        // connection remembers of names that it could not find; their lock goes last.
+        one(at, AWAIT_MAKERS, arguments::<0>([])?).await?;
+    }
     if !inspect(at, &table).await?.is_complete(&table)? {
         at.script(table.fill(include_str!("schema.sql"))).await.map_err(fault::open_error)?;
         if !inspect(at, &table).await?.is_complete(&table)? {
@@ -21,13 +26,15 @@ pub(super) async fn prepare(at: &Connections, name: TableName) -> Result<Table, 
     Ok(table)
 }
 
-/// The schema where the table is or, if there is none, where it would be made.
-async fn locate(at: &Connections, name: TableName) -> Result<Table, OpenError> {
+/// The schema where the table is or, if there is none, where it would be made; and whether there is
+/// one.
+async fn locate(at: &Connections, name: TableName) -> Result<(Table, bool), OpenError> {
     let arguments = arguments([Some(name.quoted().as_str()), name.schema()])?;
     let row = one(at, LOCATE, arguments).await?;
     let schema: Option<String> = row.try_get(0).map_err(fault::open_error)?;
+    let existed = row.try_get(1).map_err(fault::open_error)?;
     match schema {
-        Some(schema) => Ok(name.within(schema)),
+        Some(schema) => Ok((name.within(schema), existed)),
         None => Err(OpenError::new(
             OpenErrorKind::Config,
             "the user's search_path has no schema where a table could be: name one, as in \
@@ -128,7 +135,10 @@ const LOCATE: &str = "
 SELECT coalesce(
     (SELECT nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
         WHERE pg_class.oid = to_regclass($1)),
-    $2, current_schema())::text";
+    $2, current_schema())::text, to_regclass($1) IS NOT NULL";
+
+const AWAIT_MAKERS: &str =
+    "SELECT pg_advisory_xact_lock_shared(hashtextextended('sessile schema', 0))";
 
 const INSPECT: &str = "
 WITH found AS (
