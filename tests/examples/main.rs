@@ -20,6 +20,7 @@ mod getting_started;
 mod grpc;
 mod hyper_server;
 mod layer;
+mod paseto_app;
 mod programs;
 mod session_login;
 mod two_sessions;
