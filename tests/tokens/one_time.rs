@@ -149,7 +149,7 @@ fn f09_b20_b21_cookies_take_overrides_of_zero_and_false() {
         (
             "httponly after all",
             none().dangerously_readable_by_scripts(false),
-            "; HttpOnly; Path=/; SameSite=Lax; Max-Age=86400",
+            "; Path=/; HttpOnly; SameSite=Lax; Max-Age=86400",
         ),
         (
             "secure after all",
