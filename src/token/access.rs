@@ -75,7 +75,7 @@ impl<C: CustomClaims> Access<C> {
     /// Why there is none.
     pub fn from_extensions(extensions: &Extensions) -> Result<Self, Refusal> {
         let presented = extensions.get::<Presented<C>>().ok_or(Refusal::MissingLayer)?;
-        presented.outcome.as_ref().map(Clone::clone).map_err(|kind| kind.refusal())
+        presented.outcome.clone().map_err(TokenErrorKind::refusal)
     }
 
     pub(super) fn new(claims: Claims<C>) -> Self {

@@ -89,12 +89,22 @@ impl NewToken<()> {
 
     /// A refresh token for this subject, good for 30 days. It cannot be spent: see
     /// [`Pairs`](super::Pairs) for those that can.
+    ///
+    /// ```
+    /// use sessile::token::NewToken;
+    /// let for_a_machine = NewToken::refresh("printer-7");
+    /// ```
     pub fn refresh(subject: impl Into<String>) -> Self {
         Self::new(subject, TokenKind::Refresh, Duration::from_secs(30 * 24 * 3600))
     }
 
     /// A token for one purpose, good for an hour. It works as often as it is presented: see
     /// [`OneTime`](super::OneTime) for those that work once.
+    ///
+    /// ```
+    /// use sessile::token::NewToken;
+    /// let to_unsubscribe = NewToken::purpose("unsubscribe", "user-42");
+    /// ```
     pub fn purpose(
         name: impl Into<std::borrow::Cow<'static, str>>,
         subject: impl Into<String>,
@@ -123,18 +133,41 @@ impl<C> NewToken<C> {
     }
 
     /// No longer than until then, whatever its [`ttl`](Self::ttl).
+    ///
+    /// ```
+    /// use sessile::token::NewToken;
+    /// fn no_longer_than(meta: &sessile::Meta) -> NewToken {
+    ///     NewToken::access("user-42").until(meta.deadline())
+    /// }
+    /// # let _ = no_longer_than;
+    /// ```
     pub const fn until(mut self, end: Timestamp) -> Self {
         self.until = Some(end);
         self
     }
 
     /// Not before so long from now (`nbf`).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sessile::token::NewToken;
+    /// let from_tomorrow_on = NewToken::access("user-42").not_before(Duration::from_secs(86_400));
+    /// ```
     pub const fn not_before(mut self, after: Duration) -> Self {
         self.after = after;
         self
     }
 
     /// Under this session (`sid`), with which it can be revoked.
+    ///
+    /// ```
+    /// use sessile::{Session, Values};
+    /// use sessile::token::NewToken;
+    /// fn of(session: &Session<Values>) -> Option<NewToken> {
+    ///     Some(NewToken::access("user-42").session(session.id()?))
+    /// }
+    /// # let _ = of;
+    /// ```
     pub const fn session(mut self, id: Id) -> Self {
         self.session = Some(id);
         self

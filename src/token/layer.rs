@@ -18,6 +18,9 @@ use crate::transport::{Bearer, Transport};
 /// Verifies the access token of every request and puts an [`Access<C>`](super::Access) into its
 /// extensions. No store is asked unless the [`Revocation`] does.
 ///
+/// A token in a cookie comes with every request that a browser makes, whichever site had it made:
+/// guard against [cross-site requests](crate::Refusal::CrossSite) as with sessions.
+///
 /// Like [`SessionLayer`](crate::SessionLayer) it refuses nobody: extractors and
 /// [`RequireAccess`](super::RequireAccess) do, in the words that are set here.
 ///

@@ -76,7 +76,8 @@ impl<T: Send + Sync + 'static> LiveSessions<T> {
 
     /// What is known about a session at this time.
     fn known(&self, session: Id, now: Timestamp) -> Option<bool> {
-        match *self.known.get(&session)? {
+        let known = self.known.get(&session).map(|known| *known)?;
+        match known {
             Known::Ended => Some(false),
             Known::Live { until } => (now < until).then_some(true),
         }

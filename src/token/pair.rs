@@ -118,6 +118,15 @@ impl<T: SessionData> Pairs<T> {
     }
 
     /// How long an access token is good: 15 minutes by default, and never longer than its session.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use sessile::token::Pairs;
+    /// fn for_five_minutes(pairs: Pairs<sessile::Values>) -> Pairs<sessile::Values> {
+    ///     pairs.access_ttl(Duration::from_secs(5 * 60))
+    /// }
+    /// # let _ = for_five_minutes;
+    /// ```
     #[must_use]
     pub const fn access_ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;

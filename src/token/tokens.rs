@@ -201,7 +201,7 @@ impl Tokens {
         M: Moment + DeserializeOwned,
     {
         let now = self.now();
-        let end = now.plus(new.ttl).min(new.until.unwrap_or(now.plus(new.ttl)));
+        let end = new.until.into_iter().fold(now.plus(new.ttl), Timestamp::min);
         let id = Id::generate().map_err(|_| TokenErrorKind::Random)?;
         let claims = serde_json::to_vec(&Wire {
             sub: Cow::Borrowed(&*new.subject),

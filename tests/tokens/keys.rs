@@ -243,7 +243,7 @@ fn r44_the_newest_key_signs_older_ones_verify_and_retired_ones_do_not() {
     let key = |name: &str| JwtKey::derived_from(&Key::generate()).kid(name);
     let (first, second) = (key("1"), key("2"));
     let before = Jwt::new(first.clone());
-    let during = Jwt::new(second.clone()).also_accept(first.clone());
+    let during = Jwt::new(second.clone()).also_accept(first);
     let after = Jwt::new(second.clone());
     let (old, new) = (before.seal(b"{}").unwrap(), during.seal(b"{}").unwrap());
     let cases = [
@@ -300,7 +300,7 @@ fn c02_b33_nothing_falls_back_to_what_is_not_authentic() {
     let forged = [
         format!("v4.local.{plain}"),
         format!("v4.public.{plain}"),
-        plain.clone(),
+        plain,
         format!("v4.local.{}", encode([&[0; 32], &claims[..], &[0; 32]].concat())),
         format!("v4.public.{}", encode([&claims[..], &[0; 64]].concat())),
         sealed.replace("v4.local", "v4.public"),

@@ -149,12 +149,12 @@ fn f09_b20_b21_cookies_take_overrides_of_zero_and_false() {
         (
             "httponly after all",
             none().dangerously_readable_by_scripts(false),
-            "; HttpOnly; Path=/; SameSite=Lax; Max-Age=86400",
+            "; Path=/; HttpOnly; SameSite=Lax; Max-Age=86400",
         ),
         (
             "secure after all",
             none().dangerously_allow_plain_http(false),
-            "; Path=/; SameSite=Lax; Secure; Max-Age=86400",
+            "; Path=/; Secure; SameSite=Lax; Max-Age=86400",
         ),
     ];
     for (name, overrides, attributes) in cases {

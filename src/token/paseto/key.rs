@@ -32,7 +32,7 @@ impl PasetoKey {
     /// A key of its own, derived from the application's (ASVS 11.3.4). For tokens that no other
     /// system reads.
     pub fn derived_from(key: &Key) -> Self {
-        Self::proper(&*key.derive("paseto v4.local", ""))
+        Self::proper(&key.derive("paseto v4.local", ""))
     }
 
     /// These 32 bytes, from a random generator.
