@@ -176,6 +176,7 @@ impl Accounts {
     ///
     /// ```
     /// use sessile::accounts::{AccountError, Accounts, UserId};
+    /// use sessile::guard::Principal;
     /// async fn may_delete(accounts: &Accounts, id: UserId) -> Result<bool, AccountError> {
     ///     Ok(accounts.snapshot(id).await?.has_permission("user:delete"))
     /// }
