@@ -60,7 +60,7 @@ const ROOMS: &[(Room, &[&str])] = &[
 
 /// Adapters that may use another adapter: `(who, whom)`.
 const ADAPTERS_TOGETHER: &[(&str, &str)] =
-    &[("csrf", "guard"), ("extract", "guard"), ("grpc", "guard")];
+    &[("accounts", "guard"), ("csrf", "guard"), ("extract", "guard"), ("grpc", "guard")];
 
 /// The adapter that may use whatever a user may.
 const SEES_ALL_THAT_IS_PUBLIC: &str = "testkit";

@@ -190,6 +190,22 @@ impl Accounts {
     /// work: one look into the store and one hash. A hash that is not what a new one would be is
     /// replaced on this occasion.
     ///
+    /// ```
+    /// use sessile::accounts::{AccountError, Accounts, LogIn};
+    /// # use sessile::{Client, Session, Values};
+    /// async fn log_in(
+    ///     accounts: &Accounts,
+    ///     session: Session<Values>,
+    ///     form: (String, String),
+    ///     client: Client,
+    /// ) -> Result<(), AccountError> {
+    ///     let attempt = LogIn::new(&form.0, form.1).client(client);
+    ///     let logged_in = accounts.log_in(attempt).await?;
+    ///     accounts.start(&session, logged_in, Values::new()).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// [`Credentials`](AccountErrorKind::Credentials), [`Throttled`](AccountErrorKind::Throttled),
     /// [`Busy`](AccountErrorKind::Busy), and what the store fails with.

@@ -152,6 +152,7 @@ impl Accounts {
     ///
     /// ```
     /// use sessile::accounts::{Accounts, Described, Entry, Grant, MemoryAccounts, Registration};
+    /// use sessile::guard::Principal;
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sessile::accounts::AccountError> {
     /// # let accounts = Accounts::new(MemoryAccounts::new());
     /// # let ann = accounts.register(Registration::new("ann@example.org", "correct horse battery staple")).await?;

@@ -180,6 +180,13 @@ impl Passwords {
     }
 
     /// Sets what refuses passwords that are known to attackers, in place of the built-in list.
+    ///
+    /// ```
+    /// use sessile::accounts::{PasswordCheck, Passwords};
+    /// fn strict(breached: impl PasswordCheck) -> Passwords {
+    ///     Passwords::new().check(breached)
+    /// }
+    /// ```
     #[must_use]
     pub fn check(mut self, check: impl PasswordCheck) -> Self {
         self.policy.check = Arc::new(check);

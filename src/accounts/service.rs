@@ -96,6 +96,14 @@ impl Accounts {
     }
 
     /// Sets who is told of what happens.
+    ///
+    /// ```
+    /// use sessile::accounts::{AccountEvent, Accounts, MemoryAccounts};
+    /// let accounts = Accounts::new(MemoryAccounts::new()).hooks(|event: AccountEvent| match event {
+    ///     AccountEvent::Registered { user, .. } => println!("{} is new", user.id),
+    ///     _ => {}
+    /// });
+    /// ```
     #[must_use]
     pub fn hooks(mut self, hooks: impl AccountHooks) -> Self {
         Arc::make_mut(&mut self.0).hooks = Arc::new(hooks);
@@ -176,6 +184,7 @@ impl Accounts {
     ///
     /// ```
     /// use sessile::accounts::{AccountError, Accounts, UserId};
+    /// use sessile::guard::Principal;
     /// async fn may_delete(accounts: &Accounts, id: UserId) -> Result<bool, AccountError> {
     ///     Ok(accounts.snapshot(id).await?.has_permission("user:delete"))
     /// }

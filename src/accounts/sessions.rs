@@ -6,7 +6,7 @@ use super::error::{AccountError, AccountErrorKind};
 use super::login::LoggedIn;
 use super::service::Accounts;
 use super::store::{AccountAnswer, Lookup};
-use super::user::{User, UserId};
+use super::user::{User, UserId, UserSnapshot};
 use crate::error::Error;
 use crate::record::SessionData;
 use crate::registry::Sessions;
@@ -171,6 +171,29 @@ impl Accounts {
         let account = self.0.store.find(Lookup::Id(id)).await?;
         let account = account.filter(|account| account.user.is_active);
         account.map(|account| account.user).ok_or_else(signed_out)
+    }
+
+    /// The user whose session this is, with roles and permissions as they are now: for handlers, and
+    /// for a layer that puts it into a request's extensions, where guards find it.
+    ///
+    /// ```
+    /// # use sessile::accounts::{AccountError, Accounts};
+    /// # use sessile::{Session, Values};
+    /// use sessile::guard::Principal;
+    /// async fn may_delete(accounts: &Accounts, session: Session<Values>) -> Result<bool, AccountError> {
+    ///     Ok(accounts.snapshot_of(&session).await?.has_permission("user:delete"))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`user_of`](Self::user_of).
+    pub async fn snapshot_of<T: SessionData>(
+        &self,
+        session: &Session<T>,
+    ) -> Result<UserSnapshot, AccountError> {
+        let user = self.user_of(session).await?;
+        let held = self.0.store.held(user.id).await?;
+        Ok(UserSnapshot { user, roles: held.roles, permissions: held.permissions })
     }
 
     /// Ends the request's session in favour of a new one with the same data and limits, so that

@@ -35,6 +35,10 @@ impl Purpose {
     }
 
     /// What it is called in a table.
+    ///
+    /// ```
+    /// assert_eq!(sessile::accounts::Purpose::Verify.name(), "verify");
+    /// ```
     pub const fn name(self) -> &'static str {
         match self {
             Self::Verify => "verify",

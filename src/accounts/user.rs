@@ -10,6 +10,7 @@ use super::error::{AccountError, AccountErrorKind};
 use super::password::PasswordHash;
 use super::role::{Permission, RoleName};
 use crate::clock::Timestamp;
+use crate::guard::Principal;
 
 /// A user's id: a random UUID that never changes and is never given out again. It is the subject of
 /// the user's sessions.
@@ -241,6 +242,7 @@ impl UserChange {
 ///
 /// ```
 /// use sessile::accounts::UserSnapshot;
+/// use sessile::guard::Principal;
 /// fn may_edit(who: &UserSnapshot) -> bool {
 ///     who.is_verified() && (who.has_role("editor") || who.has_permission("article:edit"))
 /// }
@@ -256,31 +258,24 @@ pub struct UserSnapshot {
     pub permissions: Vec<Permission>,
 }
 
-impl UserSnapshot {
-    /// Whether they have this role.
-    pub fn has_role(&self, name: &str) -> bool {
+/// The rules of guards can be asked of it.
+///
+/// Unlike session data it is as fresh as the look into the store that made it.
+impl Principal for UserSnapshot {
+    fn has_role(&self, name: &str) -> bool {
         self.roles.iter().any(|role| role.as_str() == name)
     }
 
-    /// Whether they have this permission (`resource:action`), themselves or through a role.
-    pub fn has_permission(&self, permission: &str) -> bool {
+    /// Their own permissions and those of their roles.
+    fn has_permission(&self, permission: &str) -> bool {
         self.permissions.iter().any(|held| held.as_str() == permission)
     }
 
-    /// Whether they may log in.
-    ///
-    /// ```
-    /// # use sessile::accounts::UserSnapshot;
-    /// fn is_welcome(who: &UserSnapshot) -> bool {
-    ///     who.is_active() && who.is_verified()
-    /// }
-    /// ```
-    pub const fn is_active(&self) -> bool {
+    fn is_active(&self) -> bool {
         self.user.is_active
     }
 
-    /// Whether the address is theirs.
-    pub const fn is_verified(&self) -> bool {
+    fn is_verified(&self) -> bool {
         self.user.is_verified
     }
 }

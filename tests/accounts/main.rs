@@ -100,7 +100,7 @@ impl Told {
             | AccountEvent::VerifyRequested { token, .. } => Some(token.expose().to_owned()),
             _ => None,
         });
-        tokens.last().expect("a token")
+        tokens.collect::<Vec<_>>().pop().expect("a token")
     }
 }
 

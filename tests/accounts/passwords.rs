@@ -16,7 +16,7 @@ fn bcrypt(password: &[u8]) -> PasswordHash {
     bcrypt::hash(password, 4).unwrap().parse().unwrap()
 }
 
-/// What FastAuth stores (pwdlib: 64 MiB, 3 passes, 4 lanes).
+/// What `FastAuth` stores (pwdlib: 64 MiB, 3 passes, 4 lanes).
 async fn fastauth(password: &str) -> PasswordHash {
     Passwords::new().argon2id(65_536, 3, 4).hash(&password.into()).await.unwrap()
 }

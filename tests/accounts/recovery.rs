@@ -59,7 +59,7 @@ async fn f10_what_is_no_token_or_for_something_else_or_late_is_refused() {
 
         let flipped = |token: &str| {
             let first = if token.starts_with('A') { "B" } else { "A" };
-            format!("{first}{}", &token[1..])
+            token.replacen(char::is_alphanumeric, first, 1)
         };
         let junk = [
             String::new(),
@@ -77,7 +77,7 @@ async fn f10_what_is_no_token_or_for_something_else_or_late_is_refused() {
         let before = service.accounts.password_stats().hashed;
         for token in &junk {
             let refused = service.accounts.reset(token, &OTHER.into()).await;
-            assert_eq!(kind(refused), WRONG, "{name}: {:.50}", token);
+            assert_eq!(kind(refused), WRONG, "{name}: {token:.50}");
             assert_eq!(kind(service.accounts.verify(token).await), WRONG, "{name}");
         }
         assert_eq!(service.accounts.password_stats().hashed, before, "{name}: junk is no work");

@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use http::Response;
 use sessile::accounts::{
-    AccountAnswer, AccountErrorKind, Accounts, EndSessions, LogIn, LoggedIn, Password, UserChange,
-    UserId,
+    AccountAnswer, AccountErrorKind, Accounts, Described, EndSessions, Entry, Grant, LogIn,
+    LoggedIn, Password, UserChange, UserId,
 };
+use sessile::guard::Principal;
 use sessile::store::MemoryStore;
 use sessile::{NewSession, Session};
 
@@ -234,6 +235,36 @@ async fn r31_a_verifier_ends_the_sessions_of_whoever_is_barred_elsewhere() {
     assert_eq!(site.sessions_of(ann.id).await, 0);
     let mut anonymous = site.app.log_in("nobody").await;
     assert!(anonymous.member().await.is_some(), "a session of no user is none of its business");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r56_f07_what_a_user_may_do_is_asked_with_every_request() {
+    for (name, store) in stores().await {
+        let site = Site::new(Service::new(store));
+        let accounts = site.accounts();
+        let ann = site.service.register("ann@example.org").await;
+        let mut browser = site.browser("ann@example.org", PASSWORD).await;
+        let asking = accounts.clone();
+        let admins_only = handler(move |session: Session<Member>| {
+            let accounts = asking.clone();
+            async move {
+                match accounts.snapshot_of(&session).await {
+                    Ok(user) if user.has_role("admin") => ok(),
+                    Ok(_) => status(403),
+                    Err(error) => status(error.status().as_u16()),
+                }
+            }
+        });
+        let admin = || Grant::RoleOfUser(ann.id, "admin".parse().unwrap());
+        accounts.put(Described::new(Entry::Role("admin".parse().unwrap()), "")).await.unwrap();
+        assert_eq!(browser.visit(&admins_only).await.status(), 403, "{name}");
+        accounts.grant(admin()).await.unwrap();
+        assert_eq!(browser.visit(&admins_only).await.status(), 200, "{name}");
+        accounts.withdraw(admin()).await.unwrap();
+        assert_eq!(browser.visit(&admins_only).await.status(), 403, "{name}");
+        let mut stranger = Visitor::new(&site.app);
+        assert_eq!(stranger.visit(&admins_only).await.status(), 401, "{name}");
+    }
 }
 
 #[tokio::test]

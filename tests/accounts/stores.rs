@@ -426,6 +426,18 @@ async fn b31_an_engine_that_fails_tells_the_cause_and_no_row() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn r60_a_hash_of_an_unknown_kind_is_no_password_and_no_failure() {
+    let url = fresh_postgres().await;
+    let store = SqlAccounts::connect(&url).await.unwrap();
+    let ann = added(&store, "ann@example.org").await;
+    let mut admin = PgConnection::connect(&url).await.unwrap();
+    let imported = "UPDATE sessile_users SET password_hash = 'pbkdf2_sha256$1$x$y'";
+    sqlx::query(imported).execute(&mut admin).await.unwrap();
+    let found = store.find(Lookup::Id(ann)).await.unwrap().unwrap();
+    assert_eq!(found.password, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_call_leaves_the_writer_free_and_nothing_half_done() {
     for (name, store) in stores().await {
         let ann = added(&*store, "ann@example.org").await;
