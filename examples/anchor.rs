@@ -1,7 +1,9 @@
-//! fastapi-anchor on Postgres: its routes, its words, and its table, so that both can run side by
-//! side while an application moves over. What anchor logs out is logged out here, and the reverse.
+//! fastapi-anchor on Postgres: its routes, its words, its table and its cookie, so that both can run
+//! side by side while an application moves over. Who is logged in there is logged in here, what
+//! anchor logs out is logged out here, and the reverse.
 //!
 //! ```sh
+//! export COOKIE_SECRET='the secret_key of anchor'
 //! scripts/services run postgres cargo run --example anchor    # with a server just for this
 //! curl -c jar.txt -X POST 'http://127.0.0.1:3000/login?user_id=ada'
 //! curl -b jar.txt http://127.0.0.1:3000/me
@@ -21,6 +23,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sessile::codec::FastapiSessions;
 use sessile::store::{PostgresOptions, PostgresStore};
 use sessile::transport::Cookie;
 use sessile::{
@@ -48,14 +51,17 @@ async fn main() -> Result<(), Box<dyn StdError>> {
         })?;
     // The table that anchor made, or makes: what ours needs beyond its four columns is added.
     let options = PostgresOptions::new(url).table("anchor_sessions").data_when_missing(of_anchor);
-    let key = match env::var_os("SESSION_KEY") {
-        Some(_) => Key::from_env("SESSION_KEY")?,
-        None => Key::generate(),
-    };
+    let secret = env::var("COOKIE_SECRET")
+        .map_err(|_| "COOKIE_SECRET is not set: give the secret_key of anchor's SessionCookie")?;
+    // Behind TLS, delete `dangerously_allow_plain_http`: the cookie is then Secure.
+    let cookie = Cookie::named("session").dangerously_allow_plain_http();
+    let cookies = FastapiSessions::new(secret).max_age(TWO_WEEKS);
 
+    // Anchor's secret signs, so that this key has nothing to sign. How to go on once anchor is gone
+    // is what the example `migrate_fastapi_sessions` shows.
+    let key = Key::generate();
     let sessions = SessionLayer::<SessionData>::new(PostgresStore::open(options).await?, key)
-        // Behind TLS, delete `dangerously_allow_plain_http`: the cookie is then Secure.
-        .transport(Cookie::named("session").dangerously_allow_plain_http())
+        .try_transport_with(cookie, cookies)?
         .expiry(Expiry::idle(TWO_WEEKS).absolute(TWO_WEEKS))
         .refusals(Refusals::fastapi_sessions().with(
             Refusal::SessionEnded,

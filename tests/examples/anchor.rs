@@ -2,10 +2,15 @@
 
 use std::net::SocketAddr;
 
+use http::header::COOKIE;
+use sessile::Id;
 use sqlx::{Connection, PgConnection};
 
 use crate::http_support::{Program, Visitor, get, send};
+use crate::migrate_fastapi_sessions::python;
 use crate::services::shared_url;
+
+const SECRET: &str = "your-secret";
 
 /// The table as fastapi-anchor creates it.
 const ANCHORS: &str = "CREATE TABLE IF NOT EXISTS anchor_sessions (
@@ -17,12 +22,13 @@ const ANCHORS: &str = "CREATE TABLE IF NOT EXISTS anchor_sessions (
 async fn serve() -> (Program, SocketAddr, PgConnection) {
     let url = shared_url("TEST_POSTGRES_URL");
     let mut database = PgConnection::connect(&url).await.unwrap();
-    let schema = format!("anchor_{}", sessile::Id::generate().unwrap().as_uuid().simple());
+    let schema = format!("anchor_{}", Id::generate().unwrap().as_uuid().simple());
     let made = format!("CREATE SCHEMA {schema}; SET search_path = {schema}; {ANCHORS}");
     sqlx::raw_sql(sqlx::AssertSqlSafe(made)).execute(&mut database).await.unwrap();
     let join = if url.contains('?') { '&' } else { '?' };
     let store = format!("{url}{join}options=-csearch_path%3D{schema}");
-    let (program, address) = Program::serve("anchor", &[], &[("SESSION_STORE", &store)]);
+    let variables = [("SESSION_STORE", &*store), ("COOKIE_SECRET", SECRET)];
+    let (program, address) = Program::serve("anchor", &[], &variables);
     (program, address, database)
 }
 
@@ -66,6 +72,27 @@ async fn a2_a_row_that_anchor_wrote_is_a_session_and_ours_is_one_of_anchors() {
 }
 
 #[tokio::test]
+async fn a2_s3_a_row_and_a_cookie_of_anchor_are_a_session() {
+    let (_program, address, mut database) = serve().await;
+    let id = Id::generate().unwrap().as_uuid();
+    let row = format!(
+        "INSERT INTO anchor_sessions (id, user_id, expires_at, created_at)
+        VALUES ('{id}', 'ada', now() + interval '1 hour', now())"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(row)).execute(&mut database).await.unwrap();
+    // The call by which anchor's `SessionCookie` makes the value.
+    let dumps = format!(
+        "import itsdangerous; print(itsdangerous.URLSafeTimedSerializer('{SECRET}', \
+        salt='session').dumps('{}'))",
+        id.simple()
+    );
+    let cookie = python(&["-c", &dumps]);
+    let mut request = get("/me");
+    request.headers_mut().insert(COOKIE, format!("session={}", cookie.trim()).parse().unwrap());
+    assert_eq!(send(address, request).await.said(), (200, r#"{"user_id":"ada"}"#));
+}
+
+#[tokio::test]
 async fn a3_an_expired_row_is_no_session_and_stays_dead() {
     let (_program, address, mut database) = serve().await;
     let ada = log_in(address, "ada").await;
@@ -79,8 +106,14 @@ async fn a3_an_expired_row_is_no_session_and_stays_dead() {
 }
 
 #[test]
-fn without_a_server_it_says_what_to_do() {
-    let (status, errors) = Program::run("anchor", &[], &[("SESSION_STORE", "memory:")]).end();
-    assert_eq!(status.code(), Some(1), "{errors}");
-    assert!(errors.contains("postgres://"), "{errors}");
+fn without_a_server_or_a_secret_it_says_what_to_do() {
+    let cases: [(&[_], _); 2] = [
+        (&[("SESSION_STORE", "memory:"), ("COOKIE_SECRET", SECRET)], "postgres://"),
+        (&[("SESSION_STORE", "postgres://127.0.0.1/a")], "COOKIE_SECRET is not set"),
+    ];
+    for (variables, remedy) in cases {
+        let (status, errors) = Program::run("anchor", &[], variables).end();
+        assert_eq!(status.code(), Some(1), "{errors}");
+        assert!(errors.contains(remedy), "{errors}");
+    }
 }

@@ -23,6 +23,7 @@ mod grpc;
 mod guards;
 mod hyper_server;
 mod layer;
+mod migrate_fastapi_sessions;
 mod openapi;
 mod paseto_app;
 mod programs;

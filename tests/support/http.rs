@@ -230,8 +230,19 @@ pub struct Program {
 impl Program {
     /// Starts an example that does not necessarily listen.
     pub fn run(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(example(name));
-        for own in ["PORT", "SESSION_KEY", "IDLE_SECONDS", "ABSOLUTE_SECONDS", "FRESH_SECONDS"] {
+        Self::start(Command::new(example(name)), arguments, variables)
+    }
+
+    /// Starts any program, with what examples are started with.
+    pub fn start(mut command: Command, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        for own in [
+            "PORT",
+            "COOKIE_SECRET",
+            "SESSION_KEY",
+            "IDLE_SECONDS",
+            "ABSOLUTE_SECONDS",
+            "FRESH_SECONDS",
+        ] {
             command.env_remove(own);
         }
         // Pipes of its own: a test runner that waits for the end of its output waits for ours.
@@ -264,14 +275,20 @@ impl Program {
     /// Starts an example that serves; answers it together with the address that it printed.
     pub fn serve(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> (Self, SocketAddr) {
         let mut program = Self::run(name, arguments, variables);
-        while let Some(line) = program.line() {
+        let address = program.address();
+        (program, address)
+    }
+
+    /// The address that it prints when it serves.
+    pub fn address(&mut self) -> SocketAddr {
+        while let Some(line) = self.line() {
             let address = line.split_once("http://").and_then(|(_, rest)| leading_address(rest));
             if let Some(address) = address {
-                return (program, address);
+                return address;
             }
         }
-        let (status, errors) = program.end();
-        panic!("example {name} ended ({status}) before it printed an address: {errors}");
+        let (status, errors) = self.end();
+        panic!("the program ended ({status}) before it printed an address: {errors}");
     }
 
     /// Its next line; `None` when there will be no more.
