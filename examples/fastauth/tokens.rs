@@ -1,0 +1,167 @@
+//! `/auth/token/…`: log in, refresh, log out.
+
+use axum::extract::{Form, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sessile::accounts::{AccountErrorKind, LogIn, Password};
+use sessile::token::{CookieOverrides, Pair, PairError, TokenError};
+use sessile::{Active, NewSession, Refusal, Session};
+
+use crate::app::{AUDIENCE, App, UserClaims};
+use crate::failure::Failure;
+use crate::guard::{AccessToken, Caller};
+
+/// What works without an access token.
+pub(crate) fn open(app: &App) -> Router<App> {
+    let mut routes = Router::new().route("/auth/token/login", post(log_in));
+    if app.refresh_cookie.is_some() {
+        routes = routes
+            .route("/auth/token/refresh", post(refresh))
+            .route("/refresh", get(refresh_token));
+    }
+    routes.layer(app.pairs.layer().clone())
+}
+
+/// What needs one.
+pub(crate) fn closed(app: &App) -> Router<App> {
+    Router::new()
+        .route("/auth/token/logout", post(log_out))
+        .layer(app.pairs.layer().clone())
+        .route("/protected", get(protected))
+}
+
+/// The form of RFC 6749, 4.3.2: the username is an address or a name.
+#[derive(Deserialize)]
+struct Credentials {
+    username: String,
+    password: Password,
+}
+
+async fn log_in(
+    State(app): State<App>,
+    Caller(client): Caller,
+    session: Session<()>,
+    Form(form): Form<Credentials>,
+) -> Result<Response, Failure> {
+    let who = LogIn::new(&form.username, form.password).client(client);
+    let who = app.accounts.log_in(who).await?;
+    let user = who.user();
+    let new = NewSession::with(()).subject(who.subject());
+    let pair = app.pairs.issue(&session, new, UserClaims::from(user)).await?;
+    // Another password ends the sessions that are there: one that began in that moment ends here.
+    if !app.is_still(user).await? {
+        session.destroy()?;
+        session.commit().await?;
+        let error = sessile::accounts::AccountError::new(AccountErrorKind::Credentials);
+        return Err(error.into());
+    }
+    answer(&app, &session, &pair)
+}
+
+/// Spends the refresh token. Whoever brings it again ends the session, whoever holds it by now.
+async fn refresh(State(app): State<App>, session: Session<()>) -> Result<Response, Failure> {
+    let refused = |error: &PairError| Failure::refused(error.refusal(), "refresh", app.locations);
+    let claims = match session.meta().and_then(|meta| meta.subject?.parse().ok()) {
+        Some(id) => match app.accounts.user(id).await {
+            Ok(user) if user.is_active => Some(UserClaims::from(&user)),
+            Err(error) if error.kind() != AccountErrorKind::NotFound => return Err(error.into()),
+            _ => None,
+        },
+        None => None,
+    };
+    let Some(claims) = claims else {
+        // Nobody's token: the refusal says whether there was one at all.
+        let refusal = match session.status() {
+            sessile::Status::NoTicket => Refusal::NoTicket,
+            sessile::Status::StoreFailed => Refusal::StoreUnavailable,
+            _ => Refusal::SessionEnded,
+        };
+        return Err(Failure::refused(refusal, "refresh", app.locations));
+    };
+    let pair = app.pairs.refresh(&session, |()| claims).await.map_err(|error| refused(&error))?;
+    answer(&app, &session, &pair)
+}
+
+async fn log_out(
+    State(app): State<App>,
+    session: Session<()>,
+    access: AccessToken,
+) -> Result<Response, Failure> {
+    app.pairs.log_out(&session, &access).await?;
+    let mut headers = HeaderMap::new();
+    if app.locations.in_cookies() {
+        let same = CookieOverrides::new();
+        app.access_cookie.remove(&mut headers, &same).map_err(internal)?;
+        if let Some(cookie) = &app.refresh_cookie {
+            cookie.remove(&mut headers, &same).map_err(internal)?;
+        }
+    }
+    Ok((StatusCode::NO_CONTENT, headers).into_response())
+}
+
+/// Both tokens: in the body, in cookies, or both.
+fn answer(app: &App, session: &Session<()>, pair: &Pair) -> Result<Response, Failure> {
+    let mut headers = HeaderMap::new();
+    if app.locations.in_cookies() {
+        let as_configured = CookieOverrides::new();
+        app.access_cookie.set(&mut headers, pair.access(), &as_configured).map_err(internal)?;
+        if let Some(cookie) = &app.refresh_cookie {
+            // A ticket is sealed for where it travels: this one is none in a header.
+            let ticket = session.issued_ticket(&cookie.transport()).ok_or_else(no_ticket)?;
+            cookie.set(&mut headers, &ticket, &as_configured).map_err(internal)?;
+        }
+    }
+    headers.insert("cache-control", http::HeaderValue::from_static("no-store"));
+    if !app.locations.in_headers() {
+        return Ok((StatusCode::NO_CONTENT, headers).into_response());
+    }
+    let mut body = json!({ "access_token": pair.access(), "type": "bearer" });
+    if app.refresh_cookie.is_some() {
+        body["refresh_token"] = json!(pair.refresh().ok_or_else(no_ticket)?);
+    }
+    Ok((headers, Json(body)).into_response())
+}
+
+/// What the access token says, as `security.ACCESS_TOKEN` gives it.
+async fn protected(access: AccessToken) -> Json<Value> {
+    let (issued, expires) = App::expiry_of(&access);
+    Json(json!({
+        "sub": access.subject,
+        "type": "access",
+        "id": access.more.id,
+        "email": access.more.email,
+        "is_active": access.more.is_active,
+        "is_verified": access.more.is_verified,
+        "aud": [AUDIENCE],
+        "iat": issued,
+        "exp": expires,
+    }))
+}
+
+/// Whose the refresh token is, as `security.REFRESH_TOKEN` gives it; it is not spent.
+async fn refresh_token(
+    State(app): State<App>,
+    session: Session<()>,
+    holder: Option<Active<()>>,
+) -> Result<Json<Value>, Failure> {
+    let Some(holder) = holder else {
+        let refusal = match session.status() {
+            sessile::Status::NoTicket => Refusal::NoTicket,
+            _ => Refusal::SessionEnded,
+        };
+        return Err(Failure::refused(refusal, "refresh", app.locations));
+    };
+    Ok(Json(json!({ "sub": holder.meta().subject, "type": "refresh" })))
+}
+
+fn internal(_: TokenError) -> Failure {
+    Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "no tokens were issued")
+}
+
+fn no_ticket() -> Failure {
+    Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "no tokens were issued")
+}
