@@ -247,7 +247,7 @@ async fn nothing_shows_the_password() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_never_outlives_the_deadlines_of_its_session() {
+async fn s25_a_key_never_outlives_the_deadlines_of_its_session() {
     for name in ALL {
         let (store, cli, prefix) = open(name).await;
         let id = begin(&store, Some("ann"), 1).await;
