@@ -1,18 +1,18 @@
 //! What the program is made of: accounts in a database, and pairs of tokens.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::HeaderMap;
-use http::HeaderName;
+use axum::http::{HeaderMap, HeaderName};
 use serde::{Deserialize, Serialize};
 use sessile::accounts::{
     AccountError, AccountErrorKind, Accounts, Described, Entry, Grant, Lookup, Registration,
-    SqlAccounts, User, UserChange, UserId,
+    SqlAccounts, User, UserChange,
 };
 use sessile::token::{AccessLayer, Jwt, JwtKey, LiveSessions, Pairs, TokenCookie, Tokens};
 use sessile::transport::{Bearer, Candidates, Description, TooLong, Transport};
-use sessile::{ConfigError, Expiry, SessionLayer, store};
+use sessile::{ConfigError, Expiry, SessionLayer, Timestamp, store};
 
 use crate::config::{Config, Locations};
 use crate::failure::access_refusals;
@@ -64,7 +64,7 @@ impl App {
         let tokens = Tokens::new(Jwt::new(JwtKey::derived_from(&config.key)), AUDIENCE);
 
         // An access token dies with its session: at a log-out, with another password, with the user.
-        let live = LiveSessions::new(std::sync::Arc::clone(&sessions));
+        let live = LiveSessions::new(Arc::clone(&sessions));
         let mut access = AccessLayer::new(tokens.clone(), live.clone());
         let mut layer = SessionLayer::new(sessions, config.key).observer(live);
         let (in_header, in_cookie) = (Found(Bearer::new()), Found(refresh_cookie.transport()));
@@ -136,20 +136,20 @@ impl App {
         Ok(())
     }
 
-    /// The first administrator: the others are made by this one.
+    /// The first administrator, who makes the others. Whoever has the address already stays what
+    /// they are: it may be somebody else who was quicker to register it.
     async fn make_admin(&self, email: &str, password: &str) -> Result<(), AccountError> {
-        let known = self.accounts.store().find(Lookup::Email(email.parse()?)).await?;
-        let id: UserId = match known {
-            Some(account) => account.user.id,
-            None => self.register(Registration::new(email, password)).await?.id,
-        };
-        self.accounts.update(id, UserChange::new().verified(true)).await?;
-        self.accounts.grant(Grant::RoleOfUser(id, ADMIN.parse()?)).await
+        if self.accounts.store().find(Lookup::Email(email.parse()?)).await?.is_some() {
+            return Ok(());
+        }
+        let admin = self.register(Registration::new(email, password)).await?;
+        self.accounts.update(admin.id, UserChange::new().verified(true)).await?;
+        self.accounts.grant(Grant::RoleOfUser(admin.id, ADMIN.parse()?)).await
     }
 
-    /// How long until this access token ends, for its claims.
-    pub(crate) fn expiry_of(access: &AccessToken) -> (u64, u64) {
-        let seconds = |time: sessile::Timestamp| Duration::from_millis(time.as_millis()).as_secs();
+    /// From when until when this access token is good, in seconds as its claims have them.
+    pub(crate) fn times_of(access: &AccessToken) -> (u64, u64) {
+        let seconds = |time: Timestamp| Duration::from_millis(time.as_millis()).as_secs();
         (seconds(access.issued_at), seconds(access.expires_at))
     }
 }

@@ -2,7 +2,7 @@
 //! hash says is nobody's business.
 
 use axum::Json;
-use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -41,8 +41,8 @@ impl Failure {
             }
             Refusal::Forbidden => Self::access_denied(),
             other => {
-                let plain = Refusals::detail().respond(other);
-                Self::new(plain.status(), "Try again later")
+                let status = Refusals::detail().respond(other).status();
+                Self::new(status, status.canonical_reason())
             }
         }
     }
@@ -82,8 +82,8 @@ pub(crate) fn access_refusals(locations: Locations) -> Refusals {
         let mut response = http::Response::new(json!({ "detail": detail }).to_string());
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert("content-type", HeaderValue::from_static("application/json"));
-        headers.insert("cache-control", HeaderValue::from_static("no-store"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     })
 }

@@ -1,15 +1,16 @@
 //! `/auth/token/…`: log in, refresh, log out.
 
 use axum::extract::{Form, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sessile::accounts::{AccountErrorKind, LogIn, Password};
-use sessile::token::{CookieOverrides, Pair, PairError, TokenError};
-use sessile::{Active, NewSession, Refusal, Session};
+use sessile::accounts::{AccountError, AccountErrorKind, LogIn, Password};
+use sessile::token::{CookieOverrides, Pair};
+use sessile::{Active, NewSession, Refusal, Session, Status};
 
 use crate::app::{AUDIENCE, App, UserClaims};
 use crate::failure::Failure;
@@ -56,33 +57,23 @@ async fn log_in(
     if !app.is_still(user).await? {
         session.destroy()?;
         session.commit().await?;
-        let error = sessile::accounts::AccountError::new(AccountErrorKind::Credentials);
-        return Err(error.into());
+        return Err(AccountError::new(AccountErrorKind::Credentials).into());
     }
     answer(&app, &session, &pair)
 }
 
 /// Spends the refresh token. Whoever brings it again ends the session, whoever holds it by now.
 async fn refresh(State(app): State<App>, session: Session<()>) -> Result<Response, Failure> {
-    let refused = |error: &PairError| Failure::refused(error.refusal(), "refresh", app.locations);
-    let claims = match session.meta().and_then(|meta| meta.subject?.parse().ok()) {
-        Some(id) => match app.accounts.user(id).await {
-            Ok(user) if user.is_active => Some(UserClaims::from(&user)),
-            Err(error) if error.kind() != AccountErrorKind::NotFound => return Err(error.into()),
-            _ => None,
-        },
-        None => None,
+    let subject = session.meta().and_then(|meta| meta.subject);
+    let Some(id) = subject.and_then(|subject| subject.parse().ok()) else {
+        return Err(refused(&app, &session));
     };
-    let Some(claims) = claims else {
-        // Nobody's token: the refusal says whether there was one at all.
-        let refusal = match session.status() {
-            sessile::Status::NoTicket => Refusal::NoTicket,
-            sessile::Status::StoreFailed => Refusal::StoreUnavailable,
-            _ => Refusal::SessionEnded,
-        };
-        return Err(Failure::refused(refusal, "refresh", app.locations));
+    let user = match app.accounts.user(id).await {
+        Ok(user) if user.is_active => user,
+        Err(error) if error.kind() != AccountErrorKind::NotFound => return Err(error.into()),
+        _ => return Err(refused(&app, &session)),
     };
-    let pair = app.pairs.refresh(&session, |()| claims).await.map_err(|error| refused(&error))?;
+    let pair = app.pairs.refresh(&session, |()| UserClaims::from(&user)).await?;
     answer(&app, &session, &pair)
 }
 
@@ -95,9 +86,9 @@ async fn log_out(
     let mut headers = HeaderMap::new();
     if app.locations.in_cookies() {
         let same = CookieOverrides::new();
-        app.access_cookie.remove(&mut headers, &same).map_err(internal)?;
+        app.access_cookie.remove(&mut headers, &same).map_err(not_issued)?;
         if let Some(cookie) = &app.refresh_cookie {
-            cookie.remove(&mut headers, &same).map_err(internal)?;
+            cookie.remove(&mut headers, &same).map_err(not_issued)?;
         }
     }
     Ok((StatusCode::NO_CONTENT, headers).into_response())
@@ -108,27 +99,28 @@ fn answer(app: &App, session: &Session<()>, pair: &Pair) -> Result<Response, Fai
     let mut headers = HeaderMap::new();
     if app.locations.in_cookies() {
         let as_configured = CookieOverrides::new();
-        app.access_cookie.set(&mut headers, pair.access(), &as_configured).map_err(internal)?;
+        app.access_cookie.set(&mut headers, pair.access(), &as_configured).map_err(not_issued)?;
         if let Some(cookie) = &app.refresh_cookie {
             // A ticket is sealed for where it travels: this one is none in a header.
-            let ticket = session.issued_ticket(&cookie.transport()).ok_or_else(no_ticket)?;
-            cookie.set(&mut headers, &ticket, &as_configured).map_err(internal)?;
+            let ticket =
+                session.issued_ticket(&cookie.transport()).ok_or_else(|| not_issued(()))?;
+            cookie.set(&mut headers, &ticket, &as_configured).map_err(not_issued)?;
         }
     }
-    headers.insert("cache-control", http::HeaderValue::from_static("no-store"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if !app.locations.in_headers() {
         return Ok((StatusCode::NO_CONTENT, headers).into_response());
     }
     let mut body = json!({ "access_token": pair.access(), "type": "bearer" });
     if app.refresh_cookie.is_some() {
-        body["refresh_token"] = json!(pair.refresh().ok_or_else(no_ticket)?);
+        body["refresh_token"] = json!(pair.refresh().ok_or_else(|| not_issued(()))?);
     }
     Ok((headers, Json(body)).into_response())
 }
 
 /// What the access token says, as `security.ACCESS_TOKEN` gives it.
 async fn protected(access: AccessToken) -> Json<Value> {
-    let (issued, expires) = App::expiry_of(&access);
+    let (issued, expires) = App::times_of(&access);
     Json(json!({
         "sub": access.subject,
         "type": "access",
@@ -148,20 +140,20 @@ async fn refresh_token(
     session: Session<()>,
     holder: Option<Active<()>>,
 ) -> Result<Json<Value>, Failure> {
-    let Some(holder) = holder else {
-        let refusal = match session.status() {
-            sessile::Status::NoTicket => Refusal::NoTicket,
-            _ => Refusal::SessionEnded,
-        };
-        return Err(Failure::refused(refusal, "refresh", app.locations));
-    };
+    let holder = holder.ok_or_else(|| refused(&app, &session))?;
     Ok(Json(json!({ "sub": holder.meta().subject, "type": "refresh" })))
 }
 
-fn internal(_: TokenError) -> Failure {
-    Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "no tokens were issued")
+/// Says whether there was no refresh token, or none that is good.
+fn refused(app: &App, session: &Session<()>) -> Failure {
+    let refusal = match session.status() {
+        Status::NoTicket => Refusal::NoTicket,
+        Status::StoreFailed => Refusal::StoreUnavailable,
+        _ => Refusal::SessionEnded,
+    };
+    Failure::refused(refusal, "refresh", app.locations)
 }
 
-fn no_ticket() -> Failure {
+fn not_issued<E>(_: E) -> Failure {
     Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "no tokens were issued")
 }

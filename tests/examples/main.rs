@@ -18,6 +18,7 @@ mod cluster;
 mod csrf_form;
 mod demo;
 mod devices;
+mod fastauth;
 mod getting_started;
 mod grpc;
 mod guards;

@@ -10,6 +10,7 @@ const SERVERS: &[(&str, &[&str])] = &[
     ("guards", &[]),
     ("demo", &[]),
     ("devices", &[]),
+    ("fastauth", &[]),
     ("getting_started", &[]),
     ("session_login", &[]),
     ("two_sessions", &[]),
