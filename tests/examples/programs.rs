@@ -17,6 +17,7 @@ const SERVERS: &[(&str, &[&str])] = &[
     ("hyper_server", &[]),
     ("grpc", &["server"]),
     ("openapi", &[]),
+    ("paseto_app", &[]),
 ];
 
 #[test]
