@@ -18,10 +18,10 @@
 //! A cookie of fastapi-sessions holds the session's id and nothing else; what is behind the id is
 //! in a backend, a class that the application chooses. The only one that comes with the library is
 //! a dictionary in the process, which forgets everybody at each restart, so a deployment that has
-//! something to lose has written its own. Here that class (`app.py`, 60 lines) keeps its sessions
-//! in the table of `SqliteStore`: the data is JSON there, times are milliseconds. The other way,
-//! asking Python over HTTP when somebody comes for the first time, would give each session two
-//! copies, and a log-out on one side would leave the other one alive.
+//! something to lose has written its own. Here that class (`SharedBackend` in `app.py`) keeps its
+//! sessions in the table of `SqliteStore`: the data is JSON there, times are milliseconds. The
+//! other way, asking Python over HTTP when somebody comes for the first time, would give each
+//! session two copies, and a log-out on one side would leave the other one alive.
 //!
 //! The order of the steps: start this one, give Python the new backend, let both take traffic,
 //! send all of it here, cut over, and once `CookieParameters.max_age` has passed, delete
