@@ -24,6 +24,7 @@ mod guards;
 mod hyper_server;
 mod layer;
 mod openapi;
+mod openid_login;
 mod programs;
 mod session_login;
 mod two_sessions;

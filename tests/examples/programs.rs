@@ -16,6 +16,7 @@ const SERVERS: &[(&str, &[&str])] = &[
     ("hyper_server", &[]),
     ("grpc", &["server"]),
     ("openapi", &[]),
+    ("openid_login", &[]),
 ];
 
 #[test]
