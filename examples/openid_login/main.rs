@@ -6,7 +6,7 @@
 //! cd "$(mktemp -d)" && npm install oidc-provider   # any provider will do; this is that of the tests
 //! node …/tests/support/openid/provider.mjs 9000 . &
 //! curl http://127.0.0.1:9000/reg -H 'Content-Type: application/json' -d '{"client_name": "shop",
-//!   "application_type": "native", "redirect_uris": ["http://127.0.0.1:3000/callback"],
+//!   "redirect_uris": ["http://127.0.0.1:3000/callback"],
 //!   "backchannel_logout_uri": "http://127.0.0.1:3000/back-channel-logout",
 //!   "backchannel_logout_session_required": true}'
 //! OPENID_ISSUER=http://127.0.0.1:9000 OPENID_CLIENT_ID=shop OPENID_CLIENT_SECRET='of no worth either' \
@@ -26,7 +26,7 @@ use std::env;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use axum::extract::{FromRef, Query, RawQuery, State};
+use axum::extract::{Query, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect};
 use axum::routing::{get, post};
@@ -54,7 +54,7 @@ struct Member {
     sid: Option<String>,
 }
 
-#[derive(Clone, FromRef)]
+#[derive(Clone)]
 struct App {
     provider: Arc<Provider>,
     accounts: MemoryAccounts,

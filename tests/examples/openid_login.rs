@@ -52,7 +52,6 @@ impl Shop {
         let (program, address) = Program::serve("openid_login", &[], &variables);
         let metadata = json!({
             "client_name": client,
-            "application_type": "native", // so that plain HTTP on this machine will do
             "redirect_uris": [format!("http://{address}/callback")],
             "backchannel_logout_uri": format!("http://{address}/back-channel-logout"),
             "backchannel_logout_session_required": true,
@@ -117,7 +116,7 @@ impl Person {
 
     async fn visit_provider(&mut self, authorize: &str, login: &str) -> String {
         let mut next = path_of(authorize);
-        loop {
+        for _ in 0..5 {
             let reply = match next.starts_with("/interaction/") {
                 true => self.provider.send(form(&next, login)).await,
                 false => self.provider.get(&next).await,
@@ -128,6 +127,7 @@ impl Person {
                 return next;
             }
         }
+        panic!("the provider does not come to an end: {next}");
     }
 
     async fn me(&mut self) -> Value {
