@@ -21,7 +21,6 @@ const LEEWAY: Duration = Duration::from_secs(30);
 const OLDEST: Duration = Duration::from_secs(300);
 
 /// Whose sessions shall end: all of the subject, or those of one session at the provider.
-#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Logout {
     pub(crate) subject: Option<String>,
     pub(crate) sid: Option<String>,

@@ -40,6 +40,12 @@ const provider = new Provider(issuer, {
     // The client keeps the name that it has chosen, so that it can run before it is known here.
     registration: { enabled: true, idFactory: (ctx) => ctx.oidc.body.client_name, secretFactory: () => 'of no worth either' },
   },
+  // It keeps away from private addresses (a client could make it ask its own network), and there is
+  // nothing else here: this machine is allowed, and only this.
+  fetch(url, { dispatcher, ...options }) {
+    if (new URL(url).hostname !== '127.0.0.1') throw new Error('not on this machine');
+    return fetch(url, options);
+  },
   pkce: { required: () => true },
   interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
   findAccount: (ctx, sub) => ({ accountId: sub, claims: () => claimsOf(sub) }),
