@@ -3,7 +3,7 @@
 # files, how it starts and when it answers. Read by scripts/services, which has the rest.
 # shellcheck disable=SC2154  # dir, target and repository are set there
 
-kinds=(postgres redis redis-cluster redis-sentinel browser)
+kinds=(postgres redis redis-cluster redis-sentinel browser openid)
 
 # ---- names ----------------------------------------------------------------------------------------
 
@@ -17,6 +17,7 @@ variable() {
     redis-cluster) echo TEST_REDIS_CLUSTER_URL ;;
     redis-sentinel) echo TEST_REDIS_SENTINEL_URL ;;
     browser) echo TEST_WEBDRIVER_URL ;;
+    openid) echo TEST_OPENID_URL ;;
   esac
 }
 
@@ -39,7 +40,7 @@ address() {
     redis-sentinel)
       echo "redis+sentinel://127.0.0.1:$(port_of redis-sentinel-1),127.0.0.1:$(port_of redis-sentinel-2),127.0.0.1:$(port_of redis-sentinel-3)/sessile" ;;
     redis*) echo "redis://127.0.0.1:$(port_of "$1")/" ;;
-    browser) echo "http://127.0.0.1:$(port_of browser)" ;;
+    browser | openid) echo "http://127.0.0.1:$(port_of "$1")" ;;
   esac
 }
 
@@ -53,11 +54,30 @@ postgres_programs() {
   dirname "$found"
 }
 
+# The provider's package comes from npm, into the build folder. This version, so that a new one is
+# looked at before the tests run on it.
+openid_provider=9.13.3
+openid_modules() { echo "$target/openid-provider-$openid_provider"; }
+
+install_openid() {
+  command -v npm >/dev/null ||
+    install_packages Node.js 'Install Node.js 20 or newer, so that "node" and "npm" work.' nodejs npm
+  local modules
+  modules=$(openid_modules)
+  rm -rf "$modules.new"
+  mkdir -p "$modules.new"
+  printf '==> installing oidc-provider %s from npm\n' "$openid_provider" >&2
+  npm install --prefix "$modules.new" --no-audit --no-fund --no-save --ignore-scripts --loglevel=error \
+    "oidc-provider@$openid_provider" >&2 || die 'oidc-provider could not be installed from npm'
+  mv -T "$modules.new" "$modules"  # whole or not at all
+}
+
 present() {
   case $1 in
     postgres) postgres_programs ;;
     redis*) command -v redis-server && command -v redis-cli ;;
     browser) command -v chromedriver ;;
+    openid) [ -d "$(openid_modules)" ] && command -v node ;;
   esac >/dev/null
 }
 
@@ -80,6 +100,7 @@ provide() {
         install_packages 'a browser and its driver' \
           'Install Chrome or Chromium and the ChromeDriver of the same version.' \
           chromium chromium-driver ;;
+      openid) install_openid ;;
     esac
     present "$1" || die "$1: its package is installed, but not its programs"
   fi
@@ -233,6 +254,7 @@ CONF
 }
 
 make_browser() { claim_port browser; }
+make_openid() { claim_port openid; }
 
 # ---- starting -------------------------------------------------------------------------------------
 
@@ -250,6 +272,9 @@ launch() {
       command=(env "HOME=$data" "TMPDIR=$data" "XDG_CONFIG_HOME=$data" "XDG_CACHE_HOME=$data"
         chromedriver "--port=$(port_of browser)")
       : >"$dir/browser/log" ;;
+    openid)
+      command=(node "$repository/tests/support/openid/provider.mjs" "$(port_of openid)" "$(openid_modules)")
+      : >"$dir/openid/log" ;;
   esac
   # Nobody's output but the log: a pipe that a server holds would never end for its reader.
   (cd "$data" && exec setsid "${command[@]}") </dev/null >>"$dir/$name/log" 2>&1 &
@@ -275,6 +300,7 @@ answers() {
       info=$(redis_says "$1" info | tr -d '\r')
       grep -qx "process_id:$pid" <<<"$info" && ! grep -qx 'loading:1' <<<"$info" ;;
     browser) grep -q 'started successfully' "$dir/browser/log" ;;
+    openid) grep -q '^Listening' "$dir/openid/log" ;;
   esac
 }
 

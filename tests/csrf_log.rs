@@ -1,6 +1,10 @@
 //! What is logged of a forged request. Alone in its process: there is one line a second for all.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::unwrap_in_result,
+    reason = "a test fails by panicking"
+)]
 
 use std::convert::Infallible;
 use std::io::Write;

@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use sessile::Client;
 use sessile::accounts::{AccountErrorKind, UserSnapshot};
+use sessile::guard::Principal;
 use sessile::token::Access;
 
 use crate::app::{App, UserClaims};

@@ -27,6 +27,7 @@ mod layer;
 mod migrate_fastapi_sessions;
 mod openapi;
 mod paseto_app;
+mod openid_login;
 mod programs;
 mod session_login;
 mod two_sessions;

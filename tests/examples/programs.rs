@@ -18,6 +18,7 @@ const SERVERS: &[(&str, &[&str])] = &[
     ("grpc", &["server"]),
     ("openapi", &[]),
     ("paseto_app", &[]),
+    ("openid_login", &[]),
 ];
 
 #[test]
