@@ -1,10 +1,6 @@
 //! What is logged of a forged request. Alone in its process: there is one line a second for all.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::unwrap_in_result,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::unwrap_in_result, reason = "a test fails by panicking")]
 
 use std::convert::Infallible;
 use std::io::Write;
