@@ -1,4 +1,4 @@
-//! FastAuth's routers and options: access and refresh tokens in headers and cookies, registration,
+//! `FastAuth`'s routers and options: access and refresh tokens in headers and cookies, registration,
 //! verified addresses, forgotten passwords, users, roles and permissions. In SQLite, or wherever
 //! `DATABASE_URL` says.
 //!
@@ -20,7 +20,7 @@
 //! ```
 //! What would go out by e-mail is printed. The options are in `config.rs`: `JWT_SECRET` (from
 //! `openssl rand -hex 32`) keeps tokens valid across restarts and instances, `TOKEN_LOCATIONS`,
-//! `ACCESS_TOKEN_MAX_AGE`, `COOKIE_SECURE` and others are FastAuth's.
+//! `ACCESS_TOKEN_MAX_AGE`, `COOKIE_SECURE` and others are `FastAuth`'s.
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
 mod app;

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sessile::accounts::{AccountError, AccountErrorKind, LogIn, Password};
 use sessile::token::{CookieOverrides, Pair};
@@ -40,6 +40,16 @@ pub(crate) fn closed(app: &App) -> Router<App> {
 struct Credentials {
     username: String,
     password: Password,
+}
+
+/// Both tokens, as the body of an answer.
+#[derive(Serialize)]
+struct Issued<'a> {
+    access_token: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    #[serde(rename = "type")]
+    kind: &'static str,
 }
 
 async fn log_in(
@@ -111,10 +121,11 @@ fn answer(app: &App, session: &Session<()>, pair: &Pair) -> Result<Response, Fai
     if !app.locations.in_headers() {
         return Ok((StatusCode::NO_CONTENT, headers).into_response());
     }
-    let mut body = json!({ "access_token": pair.access(), "type": "bearer" });
-    if app.refresh_cookie.is_some() {
-        body["refresh_token"] = json!(pair.refresh().ok_or_else(|| not_issued(()))?);
-    }
+    let refresh_token = match app.refresh_cookie {
+        Some(_) => Some(pair.refresh().ok_or_else(|| not_issued(()))?),
+        None => None,
+    };
+    let body = Issued { access_token: pair.access(), refresh_token, kind: "bearer" };
     Ok((headers, Json(body)).into_response())
 }
 

