@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::string_slice, reason = "a test may panic")]
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(clippy::future_not_send, reason = "each test has a thread of its own")]
 
 #[path = "../support/http.rs"]
 mod http_support;

@@ -159,7 +159,7 @@ fn parameter(url: &str, name: &str) -> String {
 }
 
 fn now() -> u64 {
-    (Timestamp::from(SystemClock.now()).as_millis() / 1000).try_into().unwrap()
+    Timestamp::from(SystemClock.now()).as_millis() / 1000
 }
 
 fn detail(reply: &Reply) -> (u16, String) {
