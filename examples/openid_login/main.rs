@@ -13,6 +13,7 @@
 //!   cargo run --example openid_login
 //! ```
 //! Then open <http://127.0.0.1:3000/> in a browser. `ORIGIN` says where visitors reach it, if that is
+//! Then open <http://127.0.0.1:3000> in a browser. `ORIGIN` says where visitors reach it, if that is
 //! elsewhere; `PENDING_SECONDS` (600) how long a log-in may take.
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
@@ -24,7 +25,7 @@ mod provider;
 
 use std::env;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::extract::{Query, RawQuery, State};
 use axum::http::StatusCode;
@@ -210,13 +211,11 @@ fn session_of(proven: &Proven, email: String, user: &str) -> NewSession<Member> 
         Some(TWO_FACTORS) => Assurance::Aal2,
         _ => Assurance::Aal1,
     };
-    // Who does not say when it was has perhaps asked nobody anything today: that is never fresh.
-    let at = proven.authenticated_at.unwrap_or(SystemTime::UNIX_EPOCH);
     let session = NewSession::with(Member { email, sid: proven.sid.clone() })
         .subject(user)
         .assurance(level)
         .methods(proven.amr.iter().map(String::as_str))
-        .authenticated_at(at);
+        .authenticated_at(proven.authenticated_at);
     match proven.acr.as_deref() {
         Some(acr) => session.acr(acr),
         None => session,

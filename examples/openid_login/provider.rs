@@ -16,6 +16,7 @@ use openidconnect::{
     RequestTokenError, Scope, StandardErrorResponse, StandardTokenResponse, TokenResponse,
 };
 use serde::{Deserialize, Serialize};
+use sessile::{Clock, SystemClock};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -49,6 +50,8 @@ pub(crate) struct Begun {
     state: CsrfToken,
     nonce: Nonce,
     verifier: String,
+    /// Since when they must have proved who they are.
+    since: SystemTime,
     /// Where the visitor wanted to go.
     pub(crate) back: Option<String>,
 }
@@ -67,7 +70,7 @@ pub(crate) struct Proven {
     pub(crate) sid: Option<String>,
     pub(crate) acr: Option<String>,
     pub(crate) amr: Vec<String>,
-    pub(crate) authenticated_at: Option<SystemTime>,
+    pub(crate) authenticated_at: SystemTime,
     /// The address, if the provider has verified it.
     pub(crate) verified_email: Option<String>,
 }
@@ -127,6 +130,8 @@ impl Provider {
         again: bool,
     ) -> Result<(String, Begun), Failure> {
         let client = self.client().await?;
+        let max_age = if again { Duration::ZERO } else { LONGEST_AGO };
+        let since = SystemClock.now().checked_sub(max_age + LEEWAY).ok_or(Failure::Internal)?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let mut request = client
             .authorize_url(
@@ -136,7 +141,7 @@ impl Provider {
             )
             .add_scope(Scope::new("email".to_owned()))
             // `auth_time` comes with it (OpenID Connect Core, 3.1.2.1).
-            .set_max_age(if again { Duration::ZERO } else { LONGEST_AGO })
+            .set_max_age(max_age)
             .set_pkce_challenge(challenge);
         if again {
             request = request
@@ -144,7 +149,7 @@ impl Provider {
                 .add_auth_context_value(AuthenticationContextClass::new(TWO_FACTORS.to_owned()));
         }
         let (url, state, nonce) = request.url();
-        Ok((url.into(), Begun { state, nonce, verifier: verifier.into_secret(), back }))
+        Ok((url.into(), Begun { state, nonce, verifier: verifier.into_secret(), since, back }))
     }
 
     /// Has the provider say who came back with this code. It does only if the code belongs to the
@@ -164,6 +169,10 @@ impl Provider {
         let verifier = client.id_token_verifier().set_allowed_algs(ALGORITHMS);
         let token = tokens.id_token().ok_or(Failure::NotProven)?;
         let claims = token.claims(&verifier, &begun.nonce).map_err(|_| Failure::NotProven)?;
+        // Who asks for an age checks it (OpenID Connect Core, 2): a provider may ignore the wish.
+        let authenticated_at = claims.auth_time().map(SystemTime::from);
+        let authenticated_at =
+            authenticated_at.filter(|at| *at >= begun.since).ok_or(Failure::NotProven)?;
         let methods = claims.auth_method_refs().map_or(&[][..], Vec::as_slice);
         let verified = claims.email_verified() == Some(true);
         Ok(Proven {
@@ -171,7 +180,7 @@ impl Provider {
             sid: claims.additional_claims().sid.clone(),
             acr: claims.auth_context_ref().map(|acr| acr.to_string()),
             amr: methods.iter().map(|method| method.to_string()).collect(),
-            authenticated_at: claims.auth_time().map(SystemTime::from),
+            authenticated_at,
             verified_email: claims.email().filter(|_| verified).map(|email| email.to_string()),
         })
     }
@@ -179,6 +188,9 @@ impl Provider {
 
 /// How long ago somebody may have logged in at the provider to be let in here without being asked.
 const LONGEST_AGO: Duration = Duration::from_secs(12 * 3600);
+
+/// What clocks may differ by.
+const LEEWAY: Duration = Duration::from_secs(30);
 
 /// What we read of an ID token beyond the standard claims.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -3,6 +3,8 @@
 //! `tests/support/openid/provider.mjs`. What it would never send (a logout token with a nonce, say)
 //! it signs for these tests.
 
+#![allow(clippy::future_not_send, reason = "a running program is not `Sync`")]
+
 use std::net::SocketAddr;
 
 use data_encoding::BASE64URL_NOPAD;
