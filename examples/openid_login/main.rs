@@ -12,7 +12,6 @@
 //! OPENID_ISSUER=http://127.0.0.1:9000 OPENID_CLIENT_ID=shop OPENID_CLIENT_SECRET='of no worth either' \
 //!   cargo run --example openid_login
 //! ```
-//! Then open <http://127.0.0.1:3000/> in a browser. `ORIGIN` says where visitors reach it, if that is
 //! Then open <http://127.0.0.1:3000> in a browser. `ORIGIN` says where visitors reach it, if that is
 //! elsewhere; `PENDING_SECONDS` (600) how long a log-in may take.
 #![expect(clippy::print_stdout, reason = "a program for people")]
