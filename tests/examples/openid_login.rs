@@ -430,6 +430,20 @@ async fn r62_who_is_not_sure_or_fresh_enough_is_asked_again_by_the_provider() {
     assert_eq!(ada.shop.get("/address").await.status, 200);
 }
 
+#[tokio::test]
+async fn r62_who_takes_the_wish_for_a_fresh_log_in_out_of_the_link_is_not_let_in() {
+    let shop = Shop::open().await;
+    for (max_age, status) in [("max_age=0", 303), ("max_age=86400", 400)] {
+        let mut ada = shop.person();
+        let begun = ada.shop.get("/login/again").await;
+        let url = begun.location().unwrap().replace("max_age=0", max_age);
+        let age = if status == 303 { 0 } else { 1000 };
+        let callback = ada.visit_provider(&url, &format!("login=ada&age={age}")).await;
+        assert_eq!(ada.shop.get(&callback).await.status, status, "{max_age}");
+        assert_eq!(ada.is_logged_in().await, status == 303, "{max_age}");
+    }
+}
+
 // ---- logging out behind the back ------------------------------------------------------------
 
 #[tokio::test]
