@@ -227,7 +227,7 @@ impl Throttle {
 
 /// The wait after so many failures.
 fn backoff(failures: u32, free: u32, longest: Duration) -> Duration {
-    match failures.checked_sub(free.saturating_add(1)) {
+    match failures.checked_sub(free).and_then(|beyond| beyond.checked_sub(1)) {
         None => Duration::ZERO,
         Some(doublings) => FIRST.saturating_mul(1 << doublings.min(20)).min(longest),
     }
