@@ -19,8 +19,8 @@ use crate::key::{Key, Keyring};
 /// is no larger than a cookie: some 2 500 bytes of data.
 ///
 /// ```
-/// use sessile::codec::{Revocation, Sealed};
-/// use sessile::{Key, SessionLayer, Values};
+/// use sessile::codec::Sealed;
+/// use sessile::{Key, Revocation, SessionLayer, Values};
 /// let key = Key::generate(); // or Key::from_env("SESSION_KEY")
 /// let sessions = SessionLayer::<Values>::carried(Sealed::new(key), Revocation::impossible());
 /// ```
