@@ -125,6 +125,8 @@ pub enum Kind {
     Floor,
     Sessile,
     SessileLazy,
+    /// With a guard before every handler that reads or writes; counted when it is named.
+    SessileGuarded,
     TowerSessions,
     TowerSessionsSigned,
     AxumSession,
@@ -132,12 +134,13 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Bare,
         Self::BareOnRuntime,
         Self::Floor,
         Self::Sessile,
         Self::SessileLazy,
+        Self::SessileGuarded,
         Self::TowerSessions,
         Self::TowerSessionsSigned,
         Self::AxumSession,
@@ -147,13 +150,19 @@ impl Kind {
     /// All that are compiled in.
     pub fn all() -> impl Iterator<Item = Self> {
         let with_sessile = cfg!(feature = "sessile");
-        let ours = [Self::Sessile, Self::SessileLazy];
+        let ours = [Self::Sessile, Self::SessileLazy, Self::SessileGuarded];
         Self::ALL.into_iter().filter(move |kind| with_sessile || !ours.contains(kind))
     }
 
     /// All that have sessions.
     pub fn contenders() -> impl Iterator<Item = Self> {
-        Self::all().filter(|kind| !matches!(kind, Self::Bare | Self::BareOnRuntime))
+        Self::all()
+            .filter(|kind| !matches!(kind, Self::Bare | Self::BareOnRuntime | Self::SessileGuarded))
+    }
+
+    /// Whether a guard turns away whoever has no session.
+    pub const fn is_guarded(self) -> bool {
+        matches!(self, Self::SessileGuarded)
     }
 
     pub const fn name(self) -> &'static str {
@@ -163,6 +172,7 @@ impl Kind {
             Self::Floor => "floor",
             Self::Sessile => "sessile",
             Self::SessileLazy => "sessile-lazy",
+            Self::SessileGuarded => "sessile-guarded",
             Self::TowerSessions => "tower-sessions",
             Self::TowerSessionsSigned => "tower-sessions-signed",
             Self::AxumSession => "axum_session",
@@ -193,8 +203,12 @@ impl Kind {
             Self::Sessile => Box::new(crate::ours::Eager::default()),
             #[cfg(feature = "sessile")]
             Self::SessileLazy => Box::new(crate::ours::Lazy::default()),
+            #[cfg(feature = "sessile")]
+            Self::SessileGuarded => Box::new(crate::ours::Guarded::default()),
             #[cfg(not(feature = "sessile"))]
-            Self::Sessile | Self::SessileLazy => panic!("built without the feature `sessile`"),
+            Self::Sessile | Self::SessileLazy | Self::SessileGuarded => {
+                panic!("built without the feature `sessile`")
+            }
             Self::TowerSessions => Box::new(tower_sessions::plain()),
             Self::TowerSessionsSigned => Box::new(tower_sessions::signed()),
             Self::AxumSession => Box::new(axum_session::AxumSession::plain()),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use sessile::guard::{Principal, RequireLayer, has_role};
 use sessile::store::MemoryStore;
 use sessile::{Clock, Key, LazySession, Session, SessionLayer, Sleep};
 use tower::layer::Layer;
@@ -22,6 +23,9 @@ pub struct Eager(SessionLayer<Member>);
 /// The session is loaded when the handler asks.
 pub struct Lazy(SessionLayer<Member>);
 
+/// As [`Eager`], with a guard that asks for a role before each handler that looks at a session.
+pub struct Guarded(SessionLayer<Member>);
+
 impl Eager {
     /// With this store and clock.
     pub fn with(store: MemoryStore<Member>, clock: Hands) -> Self {
@@ -38,6 +42,18 @@ impl Default for Eager {
 impl Default for Lazy {
     fn default() -> Self {
         Self(SessionLayer::new(MemoryStore::new(), Key::generate()).lazy())
+    }
+}
+
+impl Default for Guarded {
+    fn default() -> Self {
+        Self(SessionLayer::new(MemoryStore::new(), Key::generate()))
+    }
+}
+
+impl Principal for Member {
+    fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|own| own == role)
     }
 }
 
@@ -70,6 +86,20 @@ impl Contender for Eager {
             "hello"
         }
         Some(axum::Router::new().route("/", axum::routing::get(page)).layer(self.0.clone()))
+    }
+}
+
+impl Contender for Guarded {
+    fn subject(&self, scenario: Scenario) -> Box<dyn Subject> {
+        let member = Member::sample();
+        let role = member.roles.first().expect("a role").as_str();
+        let guard = RequireLayer::<Member>::new(has_role(role));
+        match scenario {
+            Scenario::C => around(&self.0, guard.layer(service_fn(read))),
+            Scenario::D => around(&self.0, guard.layer(service_fn(count))),
+            Scenario::F => around(&self.0, guard.layer(service_fn(log_out))),
+            _ => Eager(self.0.clone()).subject(scenario),
+        }
     }
 }
 
@@ -129,7 +159,8 @@ async fn log_in_lazily(request: Request) -> Result<Response, Infallible> {
 }
 
 async fn log_out_lazily(request: Request) -> Result<Response, Infallible> {
-    loaded(&request).await.destroy().expect("an open session");
+    let session = LazySession::<Member>::of(&request).expect("put there by the layer");
+    session.destroy().expect("an open session");
     ok()
 }
 
