@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::answer::{Answer, StoreAnswer};
+use crate::answer::StoreAnswer;
+use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::context::Context;
 use crate::entry::Presented;
@@ -58,27 +59,18 @@ fn edit<T>(record: &mut Record<T>, act: impl FnOnce(&mut Context)) {
 impl<T: SessionData> Shared<T> {
     /// The session behind a single-use ticket, which is then used up. Of several requests with the
     /// same ticket one gets it, on whatever node they arrive.
-    pub(crate) fn spend(
-        self: &Arc<Self>,
-        record: Arc<Record<T>>,
-        presented: Presented,
-        now: Timestamp,
-    ) -> StoreAnswer<Base<T>> {
-        let shared = Arc::clone(self);
-        Answer::later(async move { shared.spend_later(record, presented, now).await })
-    }
-
-    async fn spend_later(
-        self: Arc<Self>,
+    pub(crate) async fn spend(
+        &self,
         mut record: Arc<Record<T>>,
         presented: Presented,
+        client: Option<&Arc<Client>>,
         mut now: Timestamp,
     ) -> Result<Base<T>, StoreError> {
         let id = presented.ticket.id;
         for _ in 0..ATTEMPTS {
             let mut after = Record::clone(&record);
             if !spend(&mut after, presented.ticket.generation, now) {
-                return Ok(self.spent(Rejection::Spent));
+                return Ok(self.spent(Rejection::Spent, client));
             }
             after.meta.version = record.meta.version + 1;
             after.meta.touch(now);
@@ -102,13 +94,13 @@ impl<T: SessionData> Shared<T> {
                         doubted,
                     }));
                 }
-                Saved::Gone => return Ok(self.spent(Rejection::Gone)),
+                Saved::Gone => return Ok(self.spent(Rejection::Gone, client)),
                 Saved::Stale => {}
             }
             now = self.now();
             match self.within(self.store.load(id, now)).await? {
                 Some(newer) if newer.meta.is_live(now) => record = newer,
-                _ => return Ok(self.spent(Rejection::Gone)),
+                _ => return Ok(self.spent(Rejection::Gone, client)),
             }
         }
         Err(StoreError::new(StoreErrorKind::Timeout))
@@ -119,8 +111,9 @@ impl<T: SessionData> Shared<T> {
         answer.inspect_err(|error| self.store_failed("spend", error))
     }
 
-    pub(crate) fn spent(&self, reason: Rejection) -> Base<T> {
-        self.tell(Event::Rejected { reason, client: None });
+    /// No session, for one that cannot be had by this ticket.
+    pub(crate) fn spent(&self, reason: Rejection, client: Option<&Arc<Client>>) -> Base<T> {
+        self.tell(Event::Rejected { reason, client: client.map(|client| &**client) });
         Base::without(Status::Rejected(reason))
     }
 }

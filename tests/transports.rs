@@ -18,9 +18,11 @@ use std::time::{Duration, UNIX_EPOCH};
 use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
 use http::{Request, Response};
 use sessile::store::MemoryStore;
-use sessile::testkit::SimulatedClock;
+use sessile::testkit::{Faulty, Operation, SimulatedClock};
 use sessile::transport::{Bearer, Cookie, Query};
-use sessile::{ErrorKind, Event, Key, LazySession, Rejection, Session, SessionLayer};
+use sessile::{
+    ErrorKind, Event, Key, LazySession, Rejection, Session, SessionLayer, StoreErrorKind,
+};
 use support::Member;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, ServiceExt, service_fn};
@@ -119,6 +121,22 @@ async fn a_handshake_ticket_is_short_lived_and_dies_with_its_session() {
     let orphan = ticket(&app, &cookie).await;
     ask(&app, Request::get("/end").header(COOKIE, &cookie)).await;
     assert_eq!(ask(&app, stream(&orphan)).await.body(), "Rejected(Gone)");
+}
+
+#[tokio::test]
+async fn s45_a_handshake_into_a_record_that_does_not_decode_is_no_session() {
+    let store = Faulty::new(MemoryStore::new());
+    let layer = SessionLayer::new(store.clone(), Key::generate())
+        .transport(Cookie::host("sid"))
+        .or_transport(Query::named("ticket"));
+    let app = app(layer);
+    let cookie = log_in(&app).await;
+    let ticket = ticket(&app, &cookie).await;
+    store.fail_next(Operation::Load, StoreErrorKind::Undecodable);
+    assert_eq!(ask(&app, stream(&ticket)).await.body(), "Rejected(Undecodable)");
+    store.fail_next(Operation::Load, StoreErrorKind::Unavailable);
+    assert_eq!(ask(&app, stream(&ticket)).await.status(), 503);
+    assert_eq!(ask(&app, stream(&ticket)).await.body(), "ann", "and neither used it up");
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
+
 use super::{Entry, Loaded, Loading, Presented, is_clearable};
 use crate::client::Client;
 use crate::codec::Ticket;
@@ -14,7 +16,6 @@ use crate::session::{Base, Unread};
 use crate::shared::Shared;
 use crate::tickets::Tickets;
 use crate::transport::Candidates;
-use crate::verdict::Asker;
 use crate::wait::Timed;
 
 /// What the candidates of a request turned out to be.
@@ -68,11 +69,11 @@ impl<T: SessionData> Shared<T> {
     pub(super) async fn load_carried(
         self: &Arc<Self>,
         tickets: &Tickets<T>,
-        unread: Unread,
-        asker: Asker<'_>,
+        unread: &Unread,
+        client: Option<&Arc<Client>>,
     ) -> Result<Base<T>, Error> {
-        let who = asker.1.map(|client| &**client);
-        let (presented, record) = match self.bring(tickets, &unread) {
+        let who = client.map(|client| &**client);
+        let (presented, record) = match self.bring(tickets, unread) {
             Brought::Nothing => return Ok(self.without(None, who)),
             Brought::Rejected(reason) => return Ok(self.without(Some(reason), who)),
             Brought::Session(presented, record) => (presented, record),
@@ -80,8 +81,9 @@ impl<T: SessionData> Shared<T> {
         let now = self.now();
         let answer = tickets.check(presented.ticket.id, record, now);
         let loaded: Loaded<T> = Timed::new(answer, &*self.clock, self.store_timeout).await;
-        let base = self.admit(presented, loaded, now, unread.clearable, asker);
-        Ok(base.await?)
+        let none = HeaderMap::new();
+        let asker = (unread.headers.as_deref().unwrap_or(&none), client);
+        Ok(self.admit(presented, loaded, now, unread.clearable, asker).await?)
     }
 
     /// What a lazy request's candidates name, without asking whether it was ended.

@@ -159,16 +159,18 @@ impl<T: SessionData> Shared<T> {
         }
         let record = match loaded {
             Ok(Some(record)) if record.meta.is_live(now) => record,
-            Ok(_) => return Answer::ready(Ok(self.spent(Rejection::Gone))),
+            Ok(_) => return Answer::ready(Ok(self.spent(Rejection::Gone, client))),
             Err(error) => {
                 self.store_failed("load", &error);
-                return Answer::ready(Err(error));
+                return Answer::ready(match error.kind() {
+                    StoreErrorKind::Undecodable => Ok(self.spent(Rejection::Undecodable, client)),
+                    _ => Err(error),
+                });
             }
         };
         let (shared, headers, client) = (Arc::clone(self), headers.clone(), client.cloned());
-        let spending = self.spend(record, presented, now);
         Answer::later(async move {
-            let base = spending.await?;
+            let base = shared.spend(record, presented, client.as_ref(), now).await?;
             shared.judge(base, (&headers, client.as_ref())).await
         })
     }
@@ -179,6 +181,9 @@ impl<T: SessionData> Shared<T> {
         for (via, bound) in (0..).zip(&self.transports) {
             let mut found = Candidates::new();
             self.find(via, bound, head, &mut found);
+            if found.as_slice().is_empty() {
+                continue;
+            }
             match self.choose(&bound.codec, found.as_slice().iter().copied()) {
                 Seen::Nothing => {}
                 Seen::Rejected(reason) if self.first_present => return Seen::Rejected(reason),
@@ -332,8 +337,7 @@ impl<T: SessionData> Shared<T> {
         client: Option<&Arc<Client>>,
     ) -> Result<Base<T>, Error> {
         if let Some(tickets) = &self.tickets {
-            let headers = unread.headers.clone().unwrap_or_default();
-            return self.load_carried(tickets, unread, (&*headers, client)).await;
+            return self.load_carried(tickets, &unread, client).await;
         }
         let who = client.map(|client| &**client);
         let presented = match self.verify(&unread) {
@@ -343,9 +347,12 @@ impl<T: SessionData> Shared<T> {
         let now = self.now();
         let answer = self.store.load(presented.ticket.id, now);
         let loaded = Timed::new(answer, &*self.clock, self.store_timeout).await;
-        let headers = unread.headers.unwrap_or_default();
-        let base = self.admit(presented, loaded, now, unread.clearable, (&*headers, client));
-        Ok(base.await?)
+        if self.is_plain(presented) {
+            return Ok(self.accept(presented, loaded, now, who, || unread.clearable)?);
+        }
+        let none = HeaderMap::new();
+        let asker = (unread.headers.as_deref().unwrap_or(&none), client);
+        Ok(self.admit(presented, loaded, now, unread.clearable, asker).await?)
     }
 
     /// Verifies a lazy request's candidates to end their session unseen.

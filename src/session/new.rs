@@ -58,7 +58,8 @@ pub struct NewSession<T> {
     absolute: Option<Duration>,
     persistent: Option<bool>,
     authenticated: Option<Timestamp>,
-    context: Context,
+    /// Most logins say nothing of how they came about.
+    context: Option<Box<Context>>,
 }
 
 impl<T> NewSession<T> {
@@ -71,7 +72,7 @@ impl<T> NewSession<T> {
             absolute: None,
             persistent: None,
             authenticated: None,
-            context: Context::default(),
+            context: None,
         }
     }
 
@@ -109,8 +110,8 @@ impl<T> NewSession<T> {
     /// It holds for this session alone. A session in whose place this one begins hands nothing
     /// on: whoever logs in again with less than before has less (NIST SP 800-63B, 5.1), and one
     /// that says nothing here has no level at all.
-    pub const fn assurance(mut self, level: Assurance) -> Self {
-        self.context.assurance = Some(level);
+    pub fn assurance(mut self, level: Assurance) -> Self {
+        self.context.get_or_insert_default().assurance = Some(level);
         self
     }
 
@@ -125,7 +126,8 @@ impl<T> NewSession<T> {
     /// # let _: NewSession<Values> = two_factors;
     /// ```
     pub fn methods(mut self, methods: impl IntoIterator<Item = impl Into<Box<str>>>) -> Self {
-        self.context.methods = methods.into_iter().map(Into::into).collect();
+        self.context.get_or_insert_default().methods =
+            methods.into_iter().map(Into::into).collect();
         self
     }
 
@@ -154,7 +156,7 @@ impl<T> NewSession<T> {
     /// # let _ = session_of(Claims { sub, acr, amr: vec!["pwd".to_owned()], auth_time: 1_768_465_800 });
     /// ```
     pub fn acr(mut self, class: impl Into<Box<str>>) -> Self {
-        self.context.acr = Some(class.into());
+        self.context.get_or_insert_default().acr = Some(class.into());
         self
     }
 
@@ -178,9 +180,11 @@ impl<T> NewSession<T> {
         meta.persistent = self.persistent.unwrap_or(expiry.persistent);
         meta.subject = self.subject;
         meta.authenticated = self.authenticated.map_or(now, |time| time.min(now));
-        let mut context = self.context;
-        context.client = client.cloned();
-        meta.context = (context != Context::default()).then(|| Arc::new(context));
+        if client.is_some() || self.context.is_some() {
+            let mut context = self.context.unwrap_or_default();
+            context.client = client.cloned();
+            meta.context = Some(Arc::from(context));
+        }
         Record::new(meta, self.data)
     }
 }
