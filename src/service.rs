@@ -13,6 +13,7 @@ use crate::future::{ResponseFuture, mount};
 use crate::head::Head;
 use crate::record::SessionData;
 use crate::refusal::Refusal;
+use crate::session::{Base, Status};
 use crate::shared::Shared;
 use crate::stripes::Stripes;
 
@@ -65,19 +66,21 @@ where
         let shared = &*self.shared;
         let head = Head::of(&request);
         let client = shared.client(head);
-        match shared.enter(head, client.as_ref()) {
-            Entry::Known(base) => match mount(shared, &mut request, base, client) {
-                // Moved once: a request is large.
-                Some(session) => ResponseFuture::serve(self.inner.call(request), session),
-                None => ResponseFuture::refuse(shared, Refusal::DuplicateLayer, &request),
-            },
-            Entry::Refused(refusal) => ResponseFuture::refuse(shared, refusal, &request),
+        let session = match shared.enter(head, client.as_ref()) {
+            Entry::Nobody => mount(shared, &mut request, Base::without(Status::NoTicket), client),
+            Entry::Known(base) => mount(shared, &mut request, base, client),
+            Entry::Refused(refusal) => return ResponseFuture::refuse(shared, refusal, &request),
             Entry::Later(loading) => {
                 // The service that was polled ready goes with the request, its clone stays.
                 let clone = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, clone);
-                ResponseFuture::load(loading, request, ready, Arc::clone(shared), client)
+                return ResponseFuture::load(loading, request, ready, Arc::clone(shared), client);
             }
+        };
+        match session {
+            // Moved once: a request is large.
+            Some(session) => ResponseFuture::serve(self.inner.call(request), session),
+            None => ResponseFuture::refuse(shared, Refusal::DuplicateLayer, &request),
         }
     }
 }

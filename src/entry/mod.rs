@@ -45,6 +45,8 @@ pub(crate) type Loaded<T> = Result<Option<Arc<Record<T>>>, StoreError>;
 
 /// How a request comes in.
 pub(crate) enum Entry<T> {
+    /// It has no ticket: nothing is to be known.
+    Nobody,
     /// All that is needed of its session is known.
     Known(Base<T>),
     /// The store must be waited for.
@@ -91,7 +93,7 @@ impl<T: SessionData> Shared<T> {
     }
 
     /// The way in: what is known of a request's session without waiting.
-    #[inline]
+    #[inline(always)] // into the service, where requests of strangers take the shortest way
     pub(crate) fn enter(
         self: &Arc<Self>,
         head: Head<'_>,
@@ -104,11 +106,21 @@ impl<T: SessionData> Shared<T> {
         if let Some(tickets) = &self.tickets {
             return self.enter_carried(tickets, head, client);
         }
-        let presented = match self.recognise(head) {
-            Seen::Ticket(presented) => presented,
-            Seen::Nothing => return Entry::Known(self.without(None, who)),
-            Seen::Rejected(reason) => return Entry::Known(self.without(Some(reason), who)),
-        };
+        match self.recognise(head) {
+            Seen::Nothing => Entry::Nobody,
+            Seen::Rejected(reason) => Entry::Known(self.without(Some(reason), who)),
+            Seen::Ticket(presented) => self.fetch(presented, head, client),
+        }
+    }
+
+    /// The session behind a verified ticket.
+    fn fetch(
+        self: &Arc<Self>,
+        presented: Presented,
+        head: Head<'_>,
+        client: Option<&Arc<Client>>,
+    ) -> Entry<T> {
+        let who = client.map(|client| &**client);
         let now = self.now();
         match self.store.load(presented.ticket.id, now).now_or_later() {
             Ok(loaded) if self.is_plain(presented) => self
@@ -176,22 +188,39 @@ impl<T: SessionData> Shared<T> {
     }
 
     /// Finds the first transport with a ticket that verifies.
+    #[inline]
     pub(crate) fn recognise(&self, head: Head<'_>) -> Seen {
+        match &*self.transports {
+            [only] => self.recognise_by(0, only, head),
+            several => self.recognise_by_any(several, head),
+        }
+    }
+
+    #[inline(never)]
+    fn recognise_by_any(&self, transports: &[Bound], head: Head<'_>) -> Seen {
         let mut rejection = None;
-        for (via, bound) in (0..).zip(&self.transports) {
-            let mut found = Candidates::new();
-            self.find(via, bound, head, &mut found);
-            if found.as_slice().is_empty() {
-                continue;
-            }
-            match self.choose(&bound.codec, found.as_slice().iter().copied()) {
+        for (via, bound) in (0..).zip(transports) {
+            match self.recognise_by(via, bound, head) {
                 Seen::Nothing => {}
                 Seen::Rejected(reason) if self.first_present => return Seen::Rejected(reason),
                 Seen::Rejected(reason) => rejection = rejection.or(Some(reason)),
-                Seen::Ticket(presented) => return Seen::Ticket(bound.via(via, presented)),
+                ticket @ Seen::Ticket(_) => return ticket,
             }
         }
         rejection.map_or(Seen::Nothing, Seen::Rejected)
+    }
+
+    #[inline(always)] // nearly every layer has one transport
+    fn recognise_by(&self, via: u8, bound: &Bound, head: Head<'_>) -> Seen {
+        let mut found = Candidates::new();
+        self.find(via, bound, head, &mut found);
+        if found.as_slice().is_empty() {
+            return Seen::Nothing;
+        }
+        match self.choose(&bound.codec, found.as_slice().iter().copied()) {
+            Seen::Ticket(presented) => Seen::Ticket(bound.via(via, presented)),
+            other => other,
+        }
     }
 
     /// Which of one transport's candidates counts. Order is not trusted (RFC 6265bis, 4.2.2): of

@@ -186,21 +186,23 @@ impl std::error::Error for TooLong {}
 /// assert_eq!(found.as_slice(), [b"one", b"two"]);
 /// # Ok::<(), http::header::InvalidHeaderValue>(())
 /// ```
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Candidates<'r> {
-    values: [&'r [u8]; MOST],
-    len: usize,
+    /// Nearly always there is one at most.
+    one: Option<&'r [u8]>,
+    /// All, if there are more.
+    several: Vec<&'r [u8]>,
 }
 
 impl<'r> Candidates<'r> {
     /// How many values of one name are tried. A browser sends more than one only when somebody
     /// set cookies of our name for other paths or domains.
-    pub const MAX: usize = MOST;
+    pub const MAX: usize = 8;
 
     /// None yet.
     #[inline]
     pub const fn new() -> Self {
-        Self { values: [&[]; Self::MAX], len: 0 }
+        Self { one: None, several: Vec::new() }
     }
 
     /// Adds one; beyond [`Candidates::MAX`] it is dropped.
@@ -215,20 +217,28 @@ impl<'r> Candidates<'r> {
     /// ```
     #[inline]
     pub fn push(&mut self, value: &'r [u8]) {
-        if let Some(slot) = self.values.get_mut(self.len) {
-            *slot = value;
-            self.len += 1;
+        match self.one {
+            None => self.one = Some(value),
+            Some(first) => self.push_another(first, value),
+        }
+    }
+
+    #[cold]
+    fn push_another(&mut self, first: &'r [u8], value: &'r [u8]) {
+        if self.several.is_empty() {
+            self.several.push(first);
+        }
+        if self.several.len() < Self::MAX {
+            self.several.push(value);
         }
     }
 
     /// Those found so far.
     #[inline]
     pub fn as_slice(&self) -> &[&'r [u8]] {
-        self.values.get(..self.len).unwrap_or_default()
+        if self.several.is_empty() { self.one.as_slice() } else { &self.several }
     }
 }
-
-const MOST: usize = 8;
 
 impl Default for Candidates<'_> {
     fn default() -> Self {
@@ -238,6 +248,6 @@ impl Default for Candidates<'_> {
 
 impl fmt::Debug for Candidates<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Candidates").field("len", &self.len).finish_non_exhaustive()
+        f.debug_struct("Candidates").field("len", &self.as_slice().len()).finish_non_exhaustive()
     }
 }
