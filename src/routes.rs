@@ -32,9 +32,13 @@ impl Routes {
         }
     }
 
+    #[inline]
     pub(crate) fn contain(&self, method: &Method, path: &str) -> bool {
-        !self.0.is_empty()
-            && is_plain(path)
+        !self.0.is_empty() && self.hold(method, path)
+    }
+
+    fn hold(&self, method: &Method, path: &str) -> bool {
+        is_plain(path)
             && self.0.iter().any(|route| {
                 let same =
                     if route.below { path.starts_with(&*route.path) } else { path == &*route.path };

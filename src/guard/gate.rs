@@ -91,6 +91,7 @@ impl<T: SessionData> Gate<T> {
         Self { acts: Some(acts), ..Self::new(Some(guard)) }
     }
 
+    #[inline]
     pub(super) fn is_open(&self, asking: Asking<'_>) -> bool {
         self.acts.is_some_and(|is_act| !is_act(asking.method))
             || self.open.contain(asking.method, asking.uri.path())

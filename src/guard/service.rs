@@ -70,21 +70,19 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let asking = Asking::of(&request);
-        let step = if self.gate.is_open(asking) {
-            Step::Serve { response: self.inner.call(request) }
-        } else if let Some(session) = Session::<T>::of(&request) {
-            match self.gate.check(session, asking) {
-                Ok(()) => Step::Serve { response: self.inner.call(request) },
-                Err(denied) => Step::Refuse { refused: Some(self.gate.refuse(denied, asking)) },
+        if !self.gate.is_open(asking) {
+            let Some(session) = Session::<T>::of(&request) else {
+                let clone = self.inner.clone();
+                let ready = mem::replace(&mut self.inner, clone);
+                return RequireFuture::load(request, ready, Arc::clone(&self.gate));
+            };
+            if let Err(denied) = self.gate.check(session, asking) {
+                let refused = Some(self.gate.refuse(denied, asking));
+                return RequireFuture { step: Step::Refuse { refused } };
             }
-        } else {
-            let (eager, lazy) = handles::<T>(request.extensions());
-            let clone = self.inner.clone();
-            let ready = mem::replace(&mut self.inner, clone);
-            let load = Box::pin(session(eager, lazy));
-            Step::Load { load, request: Some(request), ready, gate: Arc::clone(&self.gate) }
-        };
-        RequireFuture { step }
+        }
+        // Moved once: a request is large.
+        RequireFuture { step: Step::Serve { response: self.inner.call(request) } }
     }
 }
 
@@ -114,6 +112,18 @@ pin_project! {
     {
         #[pin]
         step: Step<S, T, B, S::Future, S::Response>,
+    }
+}
+
+impl<S, T, B> RequireFuture<S, T, B>
+where
+    S: Service<Request<B>>,
+    T: SessionData,
+{
+    fn load(request: Request<B>, ready: S, gate: Arc<Gate<T>>) -> Self {
+        let (eager, lazy) = handles::<T>(request.extensions());
+        let load = Box::pin(session(eager, lazy));
+        Self { step: Step::Load { load, request: Some(request), ready, gate } }
     }
 }
 
