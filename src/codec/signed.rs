@@ -32,7 +32,9 @@ pub(crate) struct Signed {
     changed: RwLock<Option<Macs>>,
 }
 
-/// A sealed ticket, ready for a cookie or a header.
+/// A sealed ticket, ready for a cookie or a header. Aligned, so that it is seen to be ASCII word by
+/// word (130 instructions fewer than byte by byte).
+#[repr(align(8))]
 pub(crate) struct Token([u8; TEXT_LEN]);
 
 /// The MACs of one purpose under the keys that a ring held at one epoch.
