@@ -4,13 +4,8 @@
 //! ```sh
 //! cargo run --example demo
 //! ```
-//! Then open <http://127.0.0.1:3000>, or with curl:
-//! ```sh
-//! curl -i -c jar.txt -d name=Ada http://127.0.0.1:3000/login
-//! curl -b jar.txt http://127.0.0.1:3000/profile
-//! curl -i -b jar.txt -X POST http://127.0.0.1:3000/logout
-//! curl -i -b jar.txt http://127.0.0.1:3000/profile
-//! ```
+//! It prints where to open it, and what to try with curl.
+//!
 //! `SESSION_STORE` keeps them elsewhere: `memory:`, `postgres://…`, `redis://…`.
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
@@ -55,9 +50,21 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind(&address).await.map_err(|error| {
         format!("cannot listen on {address}: {error}. Choose another port: PORT=3001")
     })?;
-    println!("Open http://{} in a browser", listener.local_addr()?);
+    println!("{}", what_to_try(listener.local_addr()?));
     axum::serve(listener, app).await?;
     Ok(())
+}
+
+fn what_to_try(address: std::net::SocketAddr) -> String {
+    format!(
+        "Open http://{address} in a browser, or try:
+
+  curl -i -c jar.txt -d name=Ada http://{address}/login     # a session, and its cookie
+  curl -b jar.txt http://{address}/profile                  # counts the visit
+  curl -i -b jar.txt -X POST http://{address}/logout        # ends the session
+  curl -i -b jar.txt http://{address}/profile               # 401: the cookie is worth nothing now
+"
+    )
 }
 
 async fn home(member: Option<Active<Member>>) -> Response {

@@ -1,6 +1,7 @@
 //! `examples/demo`: the pages, without a browser. `tests/browser` has one.
 
 use std::net::SocketAddr;
+use std::process::Command;
 
 use http::header::COOKIE;
 
@@ -60,6 +61,27 @@ async fn names_are_text_and_never_markup() {
     let page = mallory.get("/profile").await.body;
     assert!(!page.contains("<script"), "{page}");
     assert!(page.contains("&lt;script&gt;&quot;&#39;&amp;&lt;/script&gt;"), "{page}");
+}
+
+#[tokio::test]
+async fn what_it_prints_to_try_does_what_it_says() {
+    let (program, _address) = serve("demo");
+    let folder = std::env::temp_dir().join(format!("sessile-demo-curl-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut outputs = Vec::new();
+    while outputs.len() < 4 {
+        let line = program.line().unwrap();
+        if line.trim_start().starts_with("curl ") {
+            let output = Command::new("sh").args(["-c", &line]).current_dir(&folder).output();
+            outputs.push(String::from_utf8(output.unwrap().stdout).unwrap());
+        }
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+    let [login, profile, logout, after] = &*outputs else { unreachable!() };
+    assert!(login.contains("303") && login.contains("set-cookie: sid="), "is curl there? {login}");
+    assert!(profile.contains("Ada") && visits_on(profile) == 1, "{profile}");
+    assert!(logout.contains("set-cookie: sid=;"), "{logout}");
+    assert!(after.contains("401 Unauthorized"), "{after}");
 }
 
 #[tokio::test]
