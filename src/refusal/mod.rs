@@ -5,6 +5,7 @@ mod asked;
 mod bodies;
 mod denied;
 mod refusals;
+mod render;
 mod return_to;
 
 use http::StatusCode;

@@ -7,6 +7,9 @@
 //! 3. The application's code, which is the `Drop` of its data, never runs under a lock: records
 //!    are moved out and dropped after everything is released.
 
+mod expired;
+mod subject;
+
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
@@ -21,7 +24,7 @@ use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::Id;
 use crate::record::{Meta, Record};
-use crate::store::{Admission, Created, Limit, Revoke, Revoked, Saved, Swept};
+use crate::store::{Admission, Created, Saved};
 
 pub(super) struct Shelf<T> {
     records: DashMap<Key, Arc<Record<T>>, BuildHasherDefault<OwnBits>>,
@@ -189,33 +192,6 @@ impl<T> Shelf<T> {
         Put::Done { evicted, replaced: gone.is_some_and(|record| record.meta.is_live(now)) }
     }
 
-    /// Those who must go so that one more fits; `None` if one more may not come.
-    fn excess(
-        &self,
-        page: &Page<'_>,
-        subject: &str,
-        replaced: Option<Key>,
-        limit: Limit,
-        now: Timestamp,
-    ) -> Option<Vec<Key>> {
-        let mut live = Vec::new();
-        for key in page.keys(None).filter(|key| Some(*key) != replaced) {
-            self.records.view(&key, |_, record| {
-                if belongs(&record.meta, subject) && record.meta.is_live(now) {
-                    live.push((record.meta.created, key));
-                }
-            });
-        }
-        let Some(excess) = (live.len() + 1).checked_sub(limit.max) else {
-            return Some(Vec::new());
-        };
-        if excess > 0 && limit.denies() {
-            return None;
-        }
-        live.sort_unstable();
-        Some(live.into_iter().take(excess).map(|(_, key)| key).collect())
-    }
-
     pub(super) fn replace(
         &self,
         key: Key,
@@ -304,190 +280,11 @@ impl<T> Shelf<T> {
         self.remove(key, |_| true).is_some_and(|record| record.meta.is_live(now))
     }
 
-    pub(super) fn sweep(&self, now: Timestamp, max: usize) -> Swept {
-        let (mut removed, mut left) = (0, max);
-        while left > 0 {
-            let keys = self.due.take_passed(now, left.min(STEP));
-            if keys.is_empty() {
-                break;
-            }
-            left -= keys.len();
-            let (gone, later) = self.examine(keys, now);
-            removed += gone;
-            self.due.extend(later, now);
-        }
-        if left == 0 {
-            return Swept::new(removed, self.due.has_begun(now));
-        }
-        // The bucket that has only begun is asked for by those who sweep on purpose. What is
-        // still live there is put back at the end, since it would come out again at once.
-        let (mut begun, mut still) = (0, Vec::new());
-        while left > 0 {
-            let keys = self.due.take_begun(now, left.min(STEP));
-            if keys.is_empty() {
-                break;
-            }
-            left -= keys.len();
-            let (gone, later) = self.examine(keys, now);
-            begun += gone;
-            still.extend(later);
-        }
-        if !still.is_empty() {
-            self.due.extend(still, now);
-        }
-        Swept::new(removed + begun, left == 0 && begun > 0)
-    }
-
-    pub(super) fn list(
-        &self,
-        subject: &str,
-        after: Option<Key>,
-        max: usize,
-        now: Timestamp,
-    ) -> Vec<(Id, Meta)> {
-        self.tidy(now);
-        let mut found = Vec::new();
-        if max > 0 {
-            self.walk(subject, after, now, |key, meta| {
-                found.extend(key.id().map(|id| (id, meta.clone())));
-                found.len() < max
-            });
-        }
-        found
-    }
-
-    pub(super) fn count(&self, subject: &str, now: Timestamp) -> usize {
-        self.tidy(now);
-        let mut count = 0;
-        self.walk(subject, None, now, |_, _| {
-            count += 1;
-            true
-        });
-        count
-    }
-
     /// All live sessions whose key is wanted; one shard of the map is locked at a time.
     pub(super) fn within(&self, now: Timestamp, wanted: impl Fn(Key) -> bool) -> Vec<(Id, Meta)> {
         let rows = self.records.iter();
         let rows = rows.filter(|row| wanted(*row.key()) && row.value().meta.is_live(now));
         rows.filter_map(|row| Some((row.key().id()?, row.value().meta.clone()))).collect()
-    }
-
-    /// Goes through the subject's live sessions in order, as long as `each` says so, and removes
-    /// expired ones. What is seen is one state of the subject up to [`WALK`] sessions; with more,
-    /// others get their turn in between.
-    fn walk(
-        &self,
-        subject: &str,
-        mut after: Option<Key>,
-        now: Timestamp,
-        mut each: impl FnMut(Key, &Meta) -> bool,
-    ) {
-        let spot = self.subjects.spot(subject);
-        let mut on = true;
-        while on {
-            let (mut expired, mut steps) = (Vec::new(), 0);
-            let page = self.subjects.open(spot);
-            for key in page.keys(after).take(WALK) {
-                steps += 1;
-                after = Some(key);
-                self.records.view(&key, |_, record| {
-                    match belongs(&record.meta, subject).then(|| record.meta.is_live(now)) {
-                        Some(true) => on = each(key, &record.meta),
-                        Some(false) => expired.push(key),
-                        // Another subject with the same mark.
-                        None => {}
-                    }
-                });
-                if !on {
-                    break;
-                }
-            }
-            drop(page);
-            for key in expired {
-                self.remove_expired(key, now);
-            }
-            on &= steps == WALK;
-        }
-    }
-
-    /// One step under the subject's lock: whoever creates a session of it does so before, and the
-    /// session is ended (or counted as `more`), or after.
-    pub(super) fn revoke(
-        &self,
-        subject: &str,
-        which: Revoke,
-        max: usize,
-        now: Timestamp,
-    ) -> Revoked {
-        self.tidy(now);
-        let mut more = false;
-        let mut found = Vec::new();
-        let mut page = self.subjects.open(self.subjects.spot(subject));
-        let mut find = |key: Key| {
-            let yes = |meta: &Meta| belongs(meta, subject) && meta.is_live(now);
-            if self.records.view(&key, |_, record| yes(&record.meta)) == Some(true) {
-                more = found.len() == max;
-                if !more {
-                    found.push(key);
-                }
-            }
-            !more
-        };
-        match which {
-            Revoke::One(id) => {
-                find(id.into());
-            }
-            Revoke::Others(id) => {
-                page.keys(None).filter(|key| *key != id.into()).all(&mut find);
-            }
-            Revoke::All => {
-                page.keys(None).all(&mut find);
-            }
-        }
-        let ended: Vec<_> =
-            found.into_iter().filter_map(|key| Some((key, self.pull(&mut page, key)?))).collect();
-        drop(page);
-        Revoked::new(ended.iter().filter_map(|(key, _)| key.id()).collect(), more)
-    }
-
-    /// Cleans up a little if something is due: one load when nothing is.
-    #[inline]
-    fn tidy(&self, now: Timestamp) {
-        if self.due.has_passed(now) {
-            self.tidy_step(now);
-        }
-    }
-
-    #[cold]
-    fn tidy_step(&self, now: Timestamp) {
-        let keys = self.due.try_take_passed(now, STEP);
-        let (_, later) = self.examine(keys, now);
-        if !later.is_empty() {
-            self.due.extend(later, now);
-        }
-    }
-
-    /// Removes those that have expired; says how many, and when to look at the live ones again.
-    fn examine(&self, keys: Vec<Key>, now: Timestamp) -> (usize, Vec<(Key, Timestamp)>) {
-        // Large enough that glibc's allocator uses the occasion to merge the small pieces freed
-        // so far. Otherwise it does so when they are a million, and that takes it 20 ms.
-        let mut later = Vec::with_capacity(LATER);
-        let mut removed = 0;
-        for key in keys {
-            // Again if a touch came between the look and the removal.
-            while let Some(deadline) = self.records.view(&key, |_, r| r.meta.deadline()) {
-                if now < deadline {
-                    later.push((key, deadline));
-                    break;
-                }
-                if self.remove(key, |meta| !meta.is_live(now)).is_some() {
-                    removed += 1;
-                    break;
-                }
-            }
-        }
-        (removed, later)
     }
 
     /// Room for one more, after sweeping a bounded number of expired ones if there is none.
@@ -503,13 +300,6 @@ impl<T> Shelf<T> {
             }
         }
         self.room.take()
-    }
-
-    /// What was once seen expired is removed there and then, so that a clock which jumps back
-    /// revives nothing.
-    #[cold]
-    fn remove_expired(&self, key: Key, now: Timestamp) {
-        drop(self.remove(key, |meta| !meta.is_live(now)));
     }
 
     /// Takes a record out if it is `doomed`.
@@ -559,21 +349,15 @@ const SHARDS: usize = 128;
 /// How many entries of the queue one call looks at, at most, on its own account.
 const STEP: usize = 32;
 
-/// Room for what a step puts back: at 24 bytes each, more than the kilobyte that makes a request
-/// large for the allocator.
-const LATER: usize = 2 * STEP;
-
 /// How many such steps a creation makes, at most, when the store is full.
 const STEPS_FOR_A_PLACE: usize = 64;
-
-/// How many sessions of a subject are looked at before others get their turn.
-const WALK: usize = 256;
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::store::{Limit, Revoke, Swept};
 
     fn at(millis: u64) -> Timestamp {
         Timestamp::from_millis(millis)
