@@ -177,6 +177,29 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "tls")]
+    #[test]
+    fn tls_is_spoken_to_sentinels_and_nodes_as_well() {
+        let spoken = |info: &ConnectionInfo| match info.addr() {
+            ConnectionAddr::TcpTls { insecure, .. } => Some(!insecure),
+            _ => None,
+        };
+        for (scheme, expected) in [("redis", None), ("rediss", Some(true)), ("valkeys", Some(true))]
+        {
+            let parse = |rest: &str| Address::parse(&format!("{scheme}+{rest}"), None);
+            let peer = Peer::parse("c:3").unwrap();
+            let Ok(Address::Cluster { manner, .. }) = parse("cluster://a:1,b:2") else {
+                panic!("{scheme}")
+            };
+            assert_eq!(spoken(&manner.at(&peer)), expected, "{scheme}: a node");
+            let Ok(Address::Sentinel { manner, sentinels, .. }) = parse("sentinel://a:1/x") else {
+                panic!("{scheme}")
+            };
+            assert_eq!(spoken(&manner.at(&peer)), expected, "{scheme}: a primary");
+            assert_eq!(spoken(&sentinels[0]), expected, "{scheme}: a Sentinel");
+        }
+    }
+
     #[test]
     fn accounts_and_databases_are_read() {
         let url = "redis+sentinel://ann:p%40ss@[::1]:26379,b:2/main/3";
