@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use sessile_benches::contender::Kind;
+use sessile_benches::kind::Kind;
 use sessile_benches::scenario::Scenario;
 use sessile_benches::workload::{Workload, check};
 

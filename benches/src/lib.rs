@@ -2,7 +2,8 @@
 //! sessile, and its peers.
 //!
 //! - [`scenario`]: what a request does;
-//! - [`contender`]: who is measured, each with the handlers that its own API suggests;
+//! - [`kind`]: who is measured; [`contender`]: what that takes, with the handlers that its own API
+//!   suggests;
 //! - [`workload`]: a contender prepared for one scenario, one request per call;
 //! - [`counting`] and [`stepping`]: allocations and instructions;
 //! - [`report`]: the machine, the versions, the files under `results/`.
@@ -12,6 +13,7 @@
 pub mod contender;
 pub mod counting;
 pub mod data;
+pub mod kind;
 pub mod report;
 pub mod scenario;
 pub mod stepping;

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use http::HeaderValue;
 use http::header::{COOKIE, SET_COOKIE};
 
-use crate::contender::{Contender, Kind, Request, Response, Subject};
+use crate::contender::{Contender, Request, Response, Subject};
 use crate::data::{Member, saw, seen};
+use crate::kind::Kind;
 use crate::scenario::Scenario;
 
 /// A contender with a live session, ready to serve requests of one scenario.

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
-use sessile_benches::contender::Kind;
+use sessile_benches::kind::Kind;
 use sessile_benches::report::{self, Cell, Machine, Row, Table, round};
 use sessile_benches::scenario::Scenario;
 

@@ -9,8 +9,8 @@ use std::env;
 use std::io;
 use std::process::ExitCode;
 
-use sessile_benches::contender::Kind;
 use sessile_benches::counting::{self, Counting};
+use sessile_benches::kind::Kind;
 use sessile_benches::report::{self, Cell, Machine, Row, Table, round};
 use sessile_benches::scenario::Scenario;
 use sessile_benches::stepping;
@@ -36,8 +36,8 @@ fn main() -> ExitCode {
             serve(known(kind), known(scenario), known(rounds));
             ExitCode::SUCCESS
         }
-        [] => compare(ROUNDS, &Kind::contenders().collect::<Vec<_>>()),
-        [rounds] => compare(known(rounds), &Kind::contenders().collect::<Vec<_>>()),
+        [] => compare(ROUNDS, &Kind::counted().collect::<Vec<_>>()),
+        [rounds] => compare(known(rounds), &Kind::counted().collect::<Vec<_>>()),
         [rounds, some @ ..] => {
             let some = some.iter().map(|kind| known(kind));
             compare(known(rounds), &[Kind::Floor].into_iter().chain(some).collect::<Vec<_>>())
@@ -74,7 +74,7 @@ fn compare(rounds: u64, contenders: &[Kind]) -> ExitCode {
     }
     contenders.iter().copied().for_each(workload::check);
     match table(rounds, contenders) {
-        Ok(table) if contenders.len() == Kind::contenders().count() => {
+        Ok(table) if contenders.len() == Kind::counted().count() => {
             report::save("overhead-counts", &table);
             ExitCode::SUCCESS
         }

@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use http::HeaderValue;
 use serde::Serialize;
-use sessile_benches::contender::{Kind, Subject};
+use sessile_benches::contender::Subject;
+use sessile_benches::kind::Kind;
 use sessile_benches::report::{self, Measured, median, round};
 use sessile_benches::scenario::Scenario;
 use sessile_benches::workload::{header, request};

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use sessile_benches::contender::{Contender, Kind, Request, SharedService};
+use sessile_benches::contender::{Contender, Request, SharedService};
 use sessile_benches::data::{Member, seen};
+use sessile_benches::kind::Kind;
 use sessile_benches::report::{self, Measured};
 use sessile_benches::scenario::Scenario;
 use sessile_benches::workload::{header, request};

@@ -7,7 +7,7 @@ use std::env;
 use std::fs;
 
 use serde::Serialize;
-use sessile_benches::contender::Kind;
+use sessile_benches::kind::Kind;
 use sessile_benches::report::{self, Measured, round};
 use sessile_benches::scenario::Scenario;
 use sessile_benches::workload::request;

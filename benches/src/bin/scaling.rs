@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use serde::Serialize;
-use sessile_benches::contender::{Contender, Kind};
+use sessile_benches::contender::Contender;
+use sessile_benches::kind::Kind;
 use sessile_benches::report::{self, Measured, round};
 use sessile_benches::scenario::Scenario;
 use sessile_benches::workload::{header, request};
