@@ -1,7 +1,10 @@
-//! An access token verified by sessile's layer, beside the same by the library that it uses:
-//! instructions and allocations.
+//! An access token verified by sessile's layer, beside the same by the library that it uses: time
+//! and allocations.
 //!
-//! `cargo run --profile bench -p sessile-benches --features tokens --bin tokens [rounds]`
+//! `cargo run --profile bench -p sessile-benches --features tokens --bin tokens`
+//!
+//! Time and not instructions: to step through one Ed25519 signature takes a quarter of a minute.
+//! The three take turns, and the median of their ratios counts.
 //!
 //! The library's row is its own bare verify: signature, audience, times, claims into a struct. That
 //! of the layer is a whole request (transport, verify, the extension, the handler that looks at it)
@@ -9,13 +12,11 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::env;
 use std::future::Future as _;
 use std::hint::black_box;
 use std::pin::pin;
-use std::process::ExitCode;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
@@ -31,14 +32,15 @@ use sessile::token::{
 };
 use sessile_benches::counting::{self, Counting};
 use sessile_benches::report::{self, Cell, Machine, Row, Table, round};
-use sessile_benches::stepping;
 use tower::{Layer, Service, service_fn};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
 const FORMATS: [&str; 4] = ["HS256", "EdDSA", "v4.local", "v4.public"];
-const WARM_UP: u64 = 50;
+const WARM_UP: usize = 5;
+const TURNS: usize = 101;
+const PER_TURN: u32 = 50;
 
 #[derive(Serialize, Deserialize)]
 struct Role {
@@ -56,70 +58,85 @@ struct Claims {
 
 type Round = Box<dyn FnMut()>;
 
-fn main() -> ExitCode {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["serve", who, format, rounds] => {
-            let mut round = warm(who, format);
-            stepping::mark();
-            (0..rounds.parse().expect("a number")).for_each(|_| round());
-            stepping::mark();
-            ExitCode::SUCCESS
-        }
-        [] => compare(8),
-        [rounds] => compare(rounds.parse().expect("a number")),
-        _ => ExitCode::FAILURE,
-    }
-}
-
-fn warm(who: &str, format: &str) -> Round {
-    let mut round = subject(who, format);
-    (0..WARM_UP).for_each(|_| round());
-    round
-}
-
-fn compare(rounds: u64) -> ExitCode {
+fn main() {
     if cfg!(debug_assertions) {
         eprintln!("not optimised: these figures mean nothing, use `--profile bench`");
     }
     let (mut library, mut layer) = (BTreeMap::new(), BTreeMap::new());
     let mut bare = BTreeMap::new();
     for format in FORMATS {
-        let [idle, own, ours] =
-            ["bare", "library", "layer"].map(|who| measure(who, format, rounds));
-        let cost = ours.0 - idle.0;
-        let times = cost / own.0;
+        let figures = Figures::of(format);
+        let Figures { idle, verify, whole, times } = figures;
+        let (cost, allocations) = (whole.time - idle.time, whole.allocations - idle.allocations);
         println!(
-            "{format:<10} library {:>9.0} ({:.1} allocations)   layer {cost:>9.0} ({:.1})   {times:.2} x",
-            own.0,
-            own.1,
-            ours.1 - idle.1
+            "{format:<10} library {:>8.0} ns ({:.1} allocations)   layer {cost:>8.0} ns \
+             ({allocations:.1})   {times:.2} x",
+            verify.time, verify.allocations,
         );
         let cell = |cost, times, allocations| Cell {
             cost: round(cost, 0),
             floors: round(times, 2),
             allocations: Some(round(allocations, 1)),
         };
-        bare.insert(format.to_owned(), round(idle.0, 0));
-        library.insert(format.to_owned(), cell(own.0, 1.0, own.1));
-        layer.insert(format.to_owned(), cell(cost, times, ours.1 - idle.1));
+        bare.insert(format.to_owned(), round(idle.time, 0));
+        library.insert(format.to_owned(), cell(verify.time, 1.0, verify.allocations));
+        layer.insert(format.to_owned(), cell(cost, times, allocations));
     }
-    let unit = "user-mode instructions per token; of the layer, over the bare service".to_owned();
+    let unit = "nanoseconds per token; of the layer, over the bare service".to_owned();
     let row = |contender: &str, cells| Row { contender: contender.to_owned(), cells };
     let rows = vec![row("the library's verify", library), row("sessile's AccessLayer", layer)];
     report::save("tokens", &Table { unit, machine: Machine::here(), bare, rows });
-    ExitCode::SUCCESS
 }
 
-/// Instructions and allocations of one round.
-fn measure(who: &str, format: &str, rounds: u64) -> (f64, f64) {
-    let arguments = ["serve", who, format, &rounds.to_string()];
-    let counted = stepping::count(&mut report::myself(&arguments)).expect("a traceable process");
-    let mut round = warm(who, format);
+/// What one round takes: nanoseconds, and calls of the allocator.
+#[derive(Clone, Copy)]
+struct Cost {
+    time: f64,
+    allocations: f64,
+}
+
+struct Figures {
+    idle: Cost,
+    verify: Cost,
+    whole: Cost,
+    /// The layer over the bare service, as a multiple of the library's verify.
+    times: f64,
+}
+
+impl Figures {
+    fn of(format: &str) -> Self {
+        let mut rounds = ["bare", "library", "layer"].map(|who| subject(who, format));
+        let turns: Vec<[f64; 3]> =
+            (0..WARM_UP + TURNS).map(|_| rounds.each_mut().map(|round| turn(round))).collect();
+        let turns = &turns[WARM_UP..];
+        let mut at = 0;
+        let [idle, verify, whole] = rounds.each_mut().map(|round| {
+            let time = median(turns.iter().map(|turn| turn[at]));
+            at += 1;
+            Cost { time, allocations: allocations(round) }
+        });
+        let times = median(turns.iter().map(|[idle, verify, whole]| (whole - idle) / verify));
+        Self { idle, verify, whole, times }
+    }
+}
+
+/// Nanoseconds per round.
+fn turn(round: &mut Round) -> f64 {
+    let start = Instant::now();
+    (0..PER_TURN).for_each(|_| round());
+    start.elapsed().as_nanos() as f64 / f64::from(PER_TURN)
+}
+
+fn allocations(round: &mut Round) -> f64 {
     let before = counting::allocations();
-    (0..rounds).for_each(|_| round());
-    let allocations = counting::allocations() - before;
-    (counted as f64 / rounds as f64, allocations as f64 / rounds as f64)
+    (0..PER_TURN).for_each(|_| round());
+    (counting::allocations() - before) as f64 / f64::from(PER_TURN)
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 fn subject(who: &str, format: &str) -> Round {
