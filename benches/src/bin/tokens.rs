@@ -107,7 +107,7 @@ impl Figures {
     fn of(format: &str) -> Self {
         let mut rounds = ["bare", "library", "layer"].map(|who| subject(who, format));
         let turns: Vec<[f64; 3]> =
-            (0..WARM_UP + TURNS).map(|_| rounds.each_mut().map(|round| turn(round))).collect();
+            (0..WARM_UP + TURNS).map(|_| rounds.each_mut().map(turn)).collect();
         let turns = &turns[WARM_UP..];
         let mut at = 0;
         let [idle, verify, whole] = rounds.each_mut().map(|round| {
