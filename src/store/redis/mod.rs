@@ -33,6 +33,7 @@ mod address;
 mod changes;
 mod cluster;
 mod dial;
+mod draft;
 mod engine;
 mod failure;
 mod fleet;
@@ -237,7 +238,7 @@ impl<T: SessionData> Store<T> for RedisStore<T> {
     }
 
     fn delete(&self, id: Id, now: Timestamp) -> StoreAnswer<bool> {
-        self.change(|engine| async move { engine.delete(id, "", now, engine.until()).await })
+        self.change(|engine| async move { engine.delete(id, now, engine.until()).await })
     }
 
     /// Redis removes expired records by itself: there is nothing left to sweep.
