@@ -164,13 +164,14 @@ async fn s45_what_is_no_record_is_undecodable_and_stays() {
                     assert_eq!(error.kind(), StoreErrorKind::Undecodable, "{name}, create {place}");
                     let error = store.replace(id, 1, record(), now()).await.unwrap_err();
                     assert_eq!(error.kind(), StoreErrorKind::Undecodable, "{name}, write {place}");
-                    // Somebody who has such a ticket can log in all the same.
-                    if !matches!(name, CLUSTER) {
-                        let terms = Admission::OPEN.in_place_of(id);
-                        let other = Id::generate().unwrap();
-                        let created = store.create(other, record(), terms, now()).await.unwrap();
-                        assert_eq!(created, Created::Done { evicted: vec![], replaced: false });
-                    }
+                    // Whoever has the ticket of such a one can log in, which ends it.
+                    let (old, new) = (Id::generate().unwrap(), Id::generate().unwrap());
+                    plant(&key(old));
+                    let terms = Admission::OPEN.in_place_of(old);
+                    let created = store.create(new, record(), terms, now()).await.unwrap();
+                    let done = Created::Done { evicted: vec![], replaced: true };
+                    assert_eq!(created, done, "{name}, in place of {place}");
+                    assert_eq!(cli.run(&["EXISTS", &key(old)]), "0", "{name}");
                 }
                 let error = store.touch(id, now()).await.unwrap_err();
                 assert_eq!(error.kind(), StoreErrorKind::Undecodable, "{name}, touch {place}");

@@ -5,7 +5,7 @@ use crate::record::{Record, SessionData};
 use crate::store::{context, json};
 
 use super::layout::owner;
-use super::row::{FORMAT, NO_PLACE, PLACE, padded};
+use super::row::{FORMAT, NO_PLACE, PLACE};
 
 /// The text of a record, as [`Row`](super::row::Row) describes it.
 pub(super) struct Draft {
@@ -31,10 +31,10 @@ impl Draft {
         let seen = meta.last_seen();
         let ends = seen.plus(meta.idle()).min(meta.absolute);
         let line = format!(
-            "{FORMAT} {} {} {} {NO_PLACE} {} {} {} {} {} {} {} {} {} {}",
-            padded(meta.version),
-            padded(seen.as_millis()),
-            padded(ends.as_millis()),
+            "{FORMAT} {:020} {:020} {:020} {NO_PLACE} {} {} {} {} {} {} {} {} {} {}",
+            meta.version,
+            seen.as_millis(),
+            ends.as_millis(),
             meta.idle_millis(),
             meta.absolute.as_millis(),
             meta.created.as_millis(),

@@ -25,10 +25,10 @@ macro_rules! scripts {
 }
 
 scripts! {
-    CREATE: "read" "time" "place" "leave" "create";
-    SWAP: "read" "leave" "swap";
+    CREATE: "read" "time" "place" "leave" "finish" "create";
+    SWAP: "read" "leave" "finish" "swap";
     PUT: "read" "put";
-    REPLACE: "read" "replace" "time" "place" "leave" "move";
+    REPLACE: "replace" "read" "time" "place" "leave" "move";
     TOUCH: "read" "time" "touch";
     DELETE: "read" "delete";
     SUBJECT: "read" "subject";

@@ -196,7 +196,7 @@ impl Engine {
         owner: &str,
         until: Instant,
     ) -> Result<Option<Place>, StoreError> {
-        let bytes = self.glance(id, until).await?;
+        let bytes = self.glance_at_best(id, until).await?;
         let place = Row::read(&bytes).and_then(|row| row.place?.split_once('/'));
         let stamp = place.filter(|(whose, _)| *whose == owner).map(|(_, stamp)| stamp.parse().ok());
         Ok(stamp.flatten().map(|stamp| Place { id, stamp }))
@@ -380,10 +380,7 @@ impl Engine {
     }
 
     async fn see_one(&self, place: Place, entry: &str) -> Result<Sight, StoreError> {
-        let bytes = match self.glance(place.id, self.until()).await {
-            Err(error) if error.kind() == StoreErrorKind::Undecodable => Vec::new(),
-            bytes => bytes?,
-        };
+        let bytes = self.glance_at_best(place.id, self.until()).await?;
         let row = Row::read(&bytes);
         let costs = row.iter().flat_map(Row::costs).map(str::to_owned).collect();
         let session = row.filter(|row| row.place == Some(entry)).map(|row| {
@@ -394,6 +391,14 @@ impl Engine {
             meta
         });
         Ok(Sight { place, session, costs })
+    }
+
+    /// The same as `glance` where what cannot be read is as good as none.
+    async fn glance_at_best(&self, id: Id, until: Instant) -> Result<Vec<u8>, StoreError> {
+        match self.glance(id, until).await {
+            Err(error) if error.kind() == StoreErrorKind::Undecodable => Ok(Vec::new()),
+            bytes => bytes,
+        }
     }
 
     /// Clears away places whose sessions have gone, if it can be done in passing.

@@ -57,8 +57,8 @@ impl Engine {
         match (word(&answer), answer.as_slice()) {
             ("exists", _) => Ok(Created::Exists),
             ("limit", _) => Ok(Created::Limit),
-            ("done", [_, replaced, evicted @ ..]) => {
-                Ok(Created::Done { evicted: ids(evicted)?, replaced: replaced == "1" })
+            (word @ ("done" | "replaced"), [_, evicted @ ..]) => {
+                Ok(Created::Done { evicted: ids(evicted)?, replaced: word == "replaced" })
             }
             _ => Err(unexpected()),
         }

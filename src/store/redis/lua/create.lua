@@ -12,7 +12,7 @@ local function at_place(member)
   if known and head and place == owner .. '/' .. stamp then return other, head, ends, rest end
 end
 
-local answer = { 'done', '0' }
+local answer = { 'done' }
 if max ~= '' then
   local old, _, _, ends = read(key)
   if old and now < ends then return 'exists' end
@@ -59,12 +59,5 @@ if not redis.call('SET', key, value, 'PXAT', at, 'NX') then
   redis.call('SET', key, value, 'PXAT', at)
   if old then leave(key, before) end
 end
-if replacing ~= '' then
-  local known, head, _, _, ends, place = pcall(read, sessions .. replacing)
-  if known and head then
-    redis.call('DEL', sessions .. replacing)
-    leave(sessions .. replacing, place)
-    if now < ends then answer[2] = '1' end
-  end
-end
+if replacing ~= '' and finish(sessions .. replacing, now) then answer[1] = 'replaced' end
 return answer

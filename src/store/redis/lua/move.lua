@@ -1,5 +1,9 @@
--- What replace.lua does about a session with a place in an index, or that was used meanwhile. `stamp`
--- is that of a place that was taken for it, '' if none was, and '*' if the index is in reach.
+-- What replace.lua does about all other sessions. `stamp` is that of a place that was taken for this
+-- one, '' if none was, and '*' if the index is in reach.
+local head, version, seen, ends, place, rest = read(KEYS[1])
+if not head or ends <= now then return 'gone' end
+if version ~= expected then return 'stale' end
+
 local idle, absolute = string.match(value, '^(%d+) (%d+) ', 68)
 if string.sub(value, 24, 43) < seen then
   ends = deadline(seen, idle, absolute)
@@ -7,37 +11,35 @@ if string.sub(value, 24, 43) < seen then
   value = string.sub(value, 1, 23) .. seen .. ' ' .. ends .. string.sub(value, 65)
 end
 
-local entry = '-'
+local entry, costs = '-', ''
 if owner ~= '' then
-  local costs = ''
-  entry = place
-  if owner == string.match(place, '^%x+') then
-    local line = string.match(head, '^[^\n]*\n')
-      or string.match(redis.call('GETRANGE', KEYS[1], 0, -1), '^[^\n]*\n')
-    costs = string.match(line, '( %S+/.*)\n', rest) or ''
-  else
-    entry = nil
+  local line = string.find(value, '\n', 1, true)
+  local stays = owner == string.match(place, '^%x+')
+  if stays then
+    local form = '^[^\n]*\n'
+    local before = string.match(head, form)
+      or string.match(redis.call('GETRANGE', KEYS[1], 0, -1), form)
+    costs = string.match(before, '( %S+/.*)\n', rest) or ''
   end
-  if not entry or padded(string.match(head, '^%d+ (%d+) ', rest) or '') < padded(absolute) then
+  if stays and padded(absolute) <= padded(string.match(head, '^%d+ (%d+) ', rest) or '') then
+    entry = place
+  elseif stamp == '' then
+    return 'index'
+  else
     -- The place in the index comes first, and must last as long as the session may.
     if stamp == '*' then
       local prefix, id = string.match(KEYS[1], '^(.*)session:(.*)$')
-      stamp = enter(prefix .. 'subject:' .. owner, id, absolute)
-      leave(KEYS[1], place)
-      place = '-'
-    elseif stamp == '' then
-      return 'index'
+      entry = owner .. '/' .. enter(prefix .. 'subject:' .. owner, id, absolute)
+    else
+      entry = owner .. '/' .. stamp
     end
-    entry = owner .. '/' .. stamp
   end
-  local line = string.find(value, '\n', 1, true)
   value = string.sub(value, 1, 65) .. entry .. string.sub(value, 67, line - 1) .. costs
     .. string.sub(value, line)
-elseif stamp == '*' then
-  leave(KEYS[1], place)
-  place = '-'
 end
 
 redis.call('SET', KEYS[1], value, 'PXAT', at)
-if entry == place or place == '-' then return 'done' end
-return { 'done', place }
+if place == '-' or place == entry then return 'done' end
+if stamp ~= '*' then return { 'done', place } end
+leave(KEYS[1], place)
+return 'done'

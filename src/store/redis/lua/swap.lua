@@ -6,9 +6,4 @@ if not redis.call('SET', KEYS[1], value, 'PXAT', at, 'NX') then
   redis.call('SET', KEYS[1], value, 'PXAT', at)
   if head then leave(KEYS[1], place) end
 end
--- One that cannot be read is as good as none.
-local known, head, _, _, ends, place = pcall(read, KEYS[2])
-if not known or not head then return { 'done', '0' } end
-redis.call('DEL', KEYS[2])
-if place ~= '-' then leave(KEYS[2], place) end
-return { 'done', now < ends and '1' or '0' }
+return finish(KEYS[2], now) and 'replaced' or 'done'
