@@ -8,7 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,7 +22,8 @@ use sessile::store::{
 use sessile::testkit::Sample;
 use sessile::testkit::conformance::Suite;
 use sessile::{
-    Clock, Id, Meta, OpenErrorKind, Record, SessionData, StoreErrorKind, SystemClock, Timestamp,
+    Clock, Context, Id, Meta, OpenErrorKind, Record, SessionData, StoreErrorKind, SystemClock,
+    Timestamp,
 };
 
 #[path = "support/redis_cli.rs"]
@@ -442,6 +443,46 @@ async fn a_write_by_somebody_who_knows_of_no_touch_undoes_none() {
                 let count = store.subjects().unwrap().count(subject, now()).await;
                 assert_eq!(count.unwrap(), 1, "{name}");
             }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_into_the_first_look_is_read_all_the_same() {
+    for name in ALL {
+        let (store, cli, prefix) = open::<u32>(name).await;
+        let index = store.subjects().unwrap();
+        // Two bytes a sign, so that what is cut is cut inside of one somewhere.
+        let subjects = [1_000, 1_001, 5_000].map(|long| format!("a{}", "\u{e9}".repeat(long)));
+        for subject in subjects.iter().map(String::as_str).chain(["ann"]) {
+            let mut one = record(Some(subject), 1);
+            let mut context = Context::default();
+            context.acr = Some("\u{e9}".repeat(700).into());
+            one.meta.context = Some(Arc::new(context.clone()));
+            let id = Id::generate().unwrap();
+            store.create(id, one.into(), Admission::OPEN, now()).await.unwrap();
+            let is_it = |meta: &Meta| {
+                assert_eq!(meta.subject.as_deref(), Some(subject), "{name}");
+                assert_eq!(meta.context.as_deref(), Some(&context), "{name}");
+            };
+            is_it(&store.load(id, now()).await.unwrap().unwrap().meta);
+            let listed = index.list(subject, None, 10, now()).await.unwrap();
+            assert_eq!(listed.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [id], "{name}");
+            is_it(&listed[0].1);
+            let (mut scanned, mut from) = (BTreeMap::new(), None);
+            loop {
+                let step = Store::all(&store).unwrap().scan(from, 1_000, now()).await.unwrap();
+                scanned.extend(step.sessions);
+                from = step.next;
+                if from.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(scanned.len(), 1, "{name}");
+            is_it(&scanned[&id]);
+            let revoked = index.revoke(subject, Revoke::One(id), 10, now()).await.unwrap();
+            assert_eq!(revoked.ids, [id], "{name}");
+            assert_eq!(cli.run(&["EXISTS", &format!("{prefix}session:{id}")]), "0", "{name}");
         }
     }
 }
