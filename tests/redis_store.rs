@@ -8,7 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,7 +22,8 @@ use sessile::store::{
 use sessile::testkit::Sample;
 use sessile::testkit::conformance::Suite;
 use sessile::{
-    Clock, Id, Meta, OpenErrorKind, Record, SessionData, StoreErrorKind, SystemClock, Timestamp,
+    Clock, Context, Id, Meta, OpenErrorKind, Record, SessionData, StoreErrorKind, SystemClock,
+    Timestamp,
 };
 
 #[path = "support/redis_cli.rs"]
@@ -87,6 +88,21 @@ async fn write<T: SessionData>(store: &RedisStore<T>, id: Id, data: T) -> Saved 
     store.replace(id, old.meta.version, next, now()).await.unwrap()
 }
 
+/// The place in the index that a record has, `-` if none, and the places of those that it ended.
+fn places_of(cli: &Cli, key: &str) -> (String, Vec<String>) {
+    let text = cli.run(&["GET", key]);
+    let mut fields = text.lines().next().unwrap().split(' ').map(str::to_owned);
+    let place = fields.nth(4).unwrap();
+    (place, fields.skip(10).collect())
+}
+
+/// The index in which a session has its place.
+fn index_of(cli: &Cli, session: &str) -> String {
+    let (place, _) = places_of(cli, session);
+    let prefix = session.rsplit_once("session:").unwrap().0;
+    format!("{prefix}subject:{}", place.split_once('/').unwrap().0)
+}
+
 /// The suite begins now: Redis drops records by its own clock. Cases run side by side, each with a
 /// prefix of its own, because what makes a cluster slow is waiting.
 async fn conforms(options: impl Fn() -> RedisOptions + Send + Sync) {
@@ -122,27 +138,42 @@ async fn s45_what_is_no_record_is_undecodable_and_stays() {
     for name in ALL {
         let (store, cli, prefix) = open::<u32>(name).await;
         let key = |id: Id| format!("{prefix}session:{id}");
-        let plants: [&dyn Fn(&str); 6] = [
+        let garble = "return redis.call('APPEND', KEYS[1], 'hunter2\\255')";
+        let plants: [&dyn Fn(&str); 7] = [
             &|key| drop(cli.run(&["SET", key, "hunter2"])),
+            &|key| drop(cli.run(&["SET", key, ""])),
+            &|key| drop(cli.run(&["SET", key, "1 1 2 3 - hunter2\n\n\n1"])),
             &|key| drop(cli.run(&["RPUSH", key, "hunter2"])),
-            &|key| drop(cli.run(&["HSET", key, "meta", "hunter2", "data", "1"])),
-            &|key| drop(cli.run(&["HSET", key, "data", "1"])),
-            &|key| drop(cli.run(&["HSET", key, "data", "\"hunter2\""])),
-            &|key| drop(cli.run(&["HSET", key, "data", "\u{1}\u{ff}hunter2"])),
+            &|key| drop(cli.run(&["HSET", key, "data", "hunter2"])),
+            &|key| drop(cli.run(&["APPEND", key, "hunter2"])),
+            &|key| drop(cli.run(&["EVAL", garble, "1", key])),
         ];
         for (place, plant) in plants.iter().enumerate() {
             let id = match place {
-                0..4 => Id::generate().unwrap(),
+                0..5 => Id::generate().unwrap(),
                 _ => begin(&store, Some("ann"), 7).await,
             };
             plant(&key(id));
             let error = store.load(id, now()).await.unwrap_err();
             assert_eq!(error.kind(), StoreErrorKind::Undecodable, "{name}, plant {place}");
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
-            if place < 4 {
-                let create = store.create(id, record(None, 8).into(), Admission::OPEN, now());
-                let error = create.await.unwrap_err();
-                assert_eq!(error.kind(), StoreErrorKind::Undecodable, "{name}, create {place}");
+            if place < 5 {
+                for subject in [None, Some("ann")] {
+                    let record = || record(subject, 8).into();
+                    let create = store.create(id, record(), Admission::OPEN, now());
+                    let error = create.await.unwrap_err();
+                    assert_eq!(error.kind(), StoreErrorKind::Undecodable, "{name}, create {place}");
+                    let error = store.replace(id, 1, record(), now()).await.unwrap_err();
+                    assert_eq!(error.kind(), StoreErrorKind::Undecodable, "{name}, write {place}");
+                    // Whoever has the ticket of such a one can log in, which ends it.
+                    let (old, new) = (Id::generate().unwrap(), Id::generate().unwrap());
+                    plant(&key(old));
+                    let terms = Admission::OPEN.in_place_of(old);
+                    let created = store.create(new, record(), terms, now()).await.unwrap();
+                    let done = Created::Done { evicted: vec![], replaced: true };
+                    assert_eq!(created, done, "{name}, in place of {place}");
+                    assert_eq!(cli.run(&["EXISTS", &key(old)]), "0", "{name}");
+                }
                 let error = store.touch(id, now()).await.unwrap_err();
                 assert_eq!(error.kind(), StoreErrorKind::Undecodable, "{name}, touch {place}");
             }
@@ -174,8 +205,7 @@ async fn s46_records_of_an_older_type_are_read_and_of_another_format_are_not() {
     assert_eq!(read.data, New { name: "ann".to_owned(), theme: String::new() });
 
     let (cli, key) = (Cli::new(&shared_url(ONE)), format!("{prefix}session:{id}"));
-    let meta = cli.run(&["HGET", &key, "meta"]);
-    cli.run(&["HSET", &key, "meta", &meta.replacen('1', "2", 1)]);
+    cli.run(&["SETRANGE", &key, "0", "2"]);
     let error = new.load(id, now()).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Undecodable);
 }
@@ -185,11 +215,14 @@ async fn data_are_json_that_anybody_can_read() {
     let (store, cli, prefix) = open(ONE).await;
     let id = begin(&store, Some("ann"), Sample::new("ann").counting(3)).await;
     let key = format!("{prefix}session:{id}");
-    let data: serde_json::Value = serde_json::from_str(&cli.run(&["HGET", &key, "data"])).unwrap();
+    let text = cli.run(&["GET", &key]);
+    let lines: Vec<&str> = text.split('\n').collect();
+    assert_eq!(lines.len(), 4, "{text}");
+    assert!(lines[0].starts_with("1 00000000000000000001 "), "{text}");
+    assert!(lines[0].ends_with(" - 3"), "no context, and a subject of three bytes: {text}");
+    assert_eq!(lines[1..3], ["", "ann"]);
+    let data: serde_json::Value = serde_json::from_str(lines[3]).unwrap();
     assert_eq!((&data["user"], &data["counter"]), (&"ann".into(), &3.into()));
-    assert_eq!(cli.run(&["HGET", &key, "subject"]), "ann");
-    assert!(cli.run(&["HGET", &key, "meta"]).starts_with("1 1 "));
-    assert_eq!(cli.run(&["HEXISTS", &key, "context"]), "0", "as before there were contexts");
     assert_eq!(store.load(id, now()).await.unwrap().unwrap().meta.context, None);
 }
 
@@ -272,8 +305,7 @@ async fn s25_a_key_never_outlives_the_deadlines_of_its_session() {
         assert_eq!(saved.unwrap(), Saved::Done);
         assert_eq!(cli.number(&["PEXPIRETIME", &key]), absolute, "{name}: prolonged");
         // Nor does the index go before its sessions.
-        let owner = cli.run(&["HGET", &key, "entry"]);
-        let index = format!("{prefix}subject:{}", owner.split_once(' ').unwrap().0);
+        let index = index_of(&cli, &key);
         assert!(cli.number(&["PEXPIRETIME", &index]) >= absolute, "{name}: the index");
         assert_eq!(cli.number(&["ZCARD", &index]), 1, "{name}: its old place is left");
     }
@@ -312,18 +344,30 @@ async fn commands<V>(cli: &Cli, prefix: &str, deed: impl AsyncFnOnce() -> V) -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_is_one_command_and_a_write_is_one_script() {
+async fn each_call_is_one_command_or_one_script() {
     let (store, cli, prefix) = open(ONE).await;
     // Each script is known to the server from here on.
     let warm = begin(&store, Some("ann"), 0).await;
+    let create_in_place_of = async |old: Id| {
+        let (id, terms) = (Id::generate().unwrap(), Admission::OPEN.in_place_of(old));
+        store.create(id, record(None, 2).into(), terms, now()).await.unwrap();
+        id
+    };
+    create_in_place_of(begin(&store, None, 0).await).await;
     write(&store, warm, 1).await;
     store.touch(warm, now().plus(MINUTE / 2)).await.unwrap();
     let index = store.subjects().unwrap();
     index.list("ann", None, 10, now()).await.unwrap();
     store.delete(warm, now()).await.unwrap();
 
+    let (plain, sent) = commands(&cli, &prefix, async || begin(&store, None, 1).await).await;
+    assert_eq!(sent, ["SET"], "create");
+    let (plain, sent) = commands(&cli, &prefix, async || create_in_place_of(plain).await).await;
+    assert_eq!(sent, ["EVALSHA"], "create in place of another");
+    let delete = async || store.delete(plain, now()).await.unwrap();
+    assert_eq!(commands(&cli, &prefix, delete).await, (true, vec!["GETDEL".to_owned()]), "delete");
     let (first, sent) = commands(&cli, &prefix, async || begin(&store, Some("ann"), 1).await).await;
-    assert_eq!(sent, ["EVALSHA"], "create");
+    assert_eq!(sent, ["EVALSHA"], "create for a subject");
     let (id, sent) = commands(&cli, &prefix, async || {
         let id = Id::generate().unwrap();
         let terms = Admission::OPEN.limited(Limit::evict_oldest(1)).in_place_of(first);
@@ -333,9 +377,9 @@ async fn a_read_is_one_command_and_a_write_is_one_script() {
     .await;
     assert_eq!(sent, ["EVALSHA"], "create in place of another, under a limit");
     let load = async || store.load(id, now()).await.unwrap().unwrap();
-    assert_eq!(commands(&cli, &prefix, load).await.1, ["HMGET"], "load");
+    assert_eq!(commands(&cli, &prefix, load).await.1, ["GET"], "load");
     let (saved, sent) = commands(&cli, &prefix, async || write(&store, id, 3).await).await;
-    assert_eq!((saved, sent), (Saved::Done, vec!["HMGET".into(), "EVALSHA".into()]), "load, write");
+    assert_eq!((saved, sent), (Saved::Done, vec!["GET".into(), "EVALSHA".into()]), "load, write");
     let touch = async || store.touch(id, now()).await.unwrap();
     assert_eq!(commands(&cli, &prefix, touch).await.1, ["EVALSHA"], "touch");
     let list = async || index.list("ann", None, 10, now()).await.unwrap();
@@ -346,7 +390,131 @@ async fn a_read_is_one_command_and_a_write_is_one_script() {
     let revoke = async || index.revoke("ann", Revoke::All, 10, now()).await.unwrap().ids;
     assert_eq!(commands(&cli, &prefix, revoke).await, (vec![id], vec!["EVALSHA".to_owned()]));
     let delete = async || store.delete(id, now()).await.unwrap();
-    assert_eq!(commands(&cli, &prefix, delete).await, (false, vec!["EVALSHA".to_owned()]));
+    assert_eq!(commands(&cli, &prefix, delete).await, (false, vec!["GETDEL".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_out_gives_up_its_place() {
+    for name in ALL {
+        let (store, cli, prefix) = open(name).await;
+        let (id, other) =
+            (begin(&store, Some("ann"), 1).await, begin(&store, Some("ann"), 2).await);
+        let index = index_of(&cli, &format!("{prefix}session:{id}"));
+        assert_eq!(cli.number(&["ZCARD", &index]), 2, "{name}");
+        assert!(store.delete(id, now()).await.unwrap(), "{name}");
+        // With one server nobody waits for it.
+        for _ in 0..500 {
+            if cli.number(&["ZCARD", &index]) == 1 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let left = cli.run(&["ZRANGE", &index, "0", "-1"]);
+        assert!(left.starts_with(&other.to_string()) && !left.contains('\n'), "{name}: {left}");
+        assert!(!store.delete(id, now()).await.unwrap(), "{name}: it is gone");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_by_somebody_who_knows_of_no_touch_undoes_none() {
+    for name in ALL {
+        for subject in [None, Some("a\nb\0*:{}\u{1f600}")] {
+            let (store, cli, prefix) = open(name).await;
+            let id = begin(&store, subject, 1).await;
+            let key = format!("{prefix}session:{id}");
+            let places = places_of(&cli, &key);
+            assert_eq!(places.0 != "-", subject.is_some(), "{name}");
+            let old = store.load(id, now()).await.unwrap().unwrap();
+            let later = now().plus(MINUTE / 2);
+            assert_eq!(store.touch(id, later).await.unwrap(), Saved::Done, "{name}");
+            assert_eq!(store.touch(id, now()).await.unwrap(), Saved::Done, "nor does a touch");
+            let mut meta = old.meta.clone();
+            meta.version += 1;
+            let next = Arc::new(Record::new(meta, 2));
+            let saved = store.replace(id, old.meta.version, next, now()).await.unwrap();
+            assert_eq!(saved, Saved::Done, "{name}");
+            let new = store.load(id, now()).await.unwrap().unwrap();
+            assert_eq!((new.data, new.meta.subject.as_deref()), (2, subject), "{name}");
+            assert_eq!(new.meta.last_seen(), later, "{name}");
+            let deadline = later.plus(MINUTE).as_millis();
+            assert_eq!(cli.number(&["PEXPIRETIME", &key]), deadline, "{name}");
+            assert_eq!(places_of(&cli, &key), places, "{name}");
+            if let Some(subject) = subject {
+                let count = store.subjects().unwrap().count(subject, now()).await;
+                assert_eq!(count.unwrap(), 1, "{name}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_into_the_first_look_is_read_all_the_same() {
+    for name in ALL {
+        let (store, cli, prefix) = open::<u32>(name).await;
+        let index = store.subjects().unwrap();
+        // Two bytes a sign, so that what is cut is cut inside of one somewhere.
+        let subjects = [1_000, 1_001, 5_000].map(|long| format!("a{}", "\u{e9}".repeat(long)));
+        for subject in subjects.iter().map(String::as_str).chain(["ann"]) {
+            let mut one = record(Some(subject), 1);
+            let mut context = Context::default();
+            context.acr = Some("\u{e9}".repeat(700).into());
+            one.meta.context = Some(Arc::new(context.clone()));
+            let id = Id::generate().unwrap();
+            store.create(id, one.into(), Admission::OPEN, now()).await.unwrap();
+            let is_it = |meta: &Meta| {
+                assert_eq!(meta.subject.as_deref(), Some(subject), "{name}");
+                assert_eq!(meta.context.as_deref(), Some(&context), "{name}");
+            };
+            is_it(&store.load(id, now()).await.unwrap().unwrap().meta);
+            let listed = index.list(subject, None, 10, now()).await.unwrap();
+            assert_eq!(listed.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [id], "{name}");
+            is_it(&listed[0].1);
+            let (mut scanned, mut from) = (BTreeMap::new(), None);
+            loop {
+                let step = Store::all(&store).unwrap().scan(from, 1_000, now()).await.unwrap();
+                scanned.extend(step.sessions);
+                from = step.next;
+                if from.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(scanned.len(), 1, "{name}");
+            is_it(&scanned[&id]);
+            let revoked = index.revoke(subject, Revoke::One(id), 10, now()).await.unwrap();
+            assert_eq!(revoked.ids, [id], "{name}");
+            assert_eq!(cli.run(&["EXISTS", &format!("{prefix}session:{id}")]), "0", "{name}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_remembers_what_a_session_cost() {
+    let (store, cli, prefix) = open(CLUSTER).await;
+    let mut ended = BTreeSet::new();
+    for number in 0..8 {
+        ended.insert(begin(&store, Some("ann"), number).await);
+    }
+    let id = Id::generate().unwrap();
+    let terms = Admission::OPEN.limited(Limit::evict_oldest(1));
+    store.create(id, record(Some("ann"), 8).into(), terms, now()).await.unwrap();
+    let key = format!("{prefix}session:{id}");
+    let costs = |key: &str| {
+        let (place, costs) = places_of(&cli, key);
+        assert_ne!(place, "-");
+        let ids = costs.iter().map(|cost| cost.split_once('/').unwrap().0.parse().unwrap());
+        (place, ids.collect::<BTreeSet<Id>>())
+    };
+    assert_eq!(costs(&key).1, ended);
+    let place = costs(&key).0;
+    assert_eq!(write(&store, id, 9).await, Saved::Done);
+    assert_eq!(costs(&key), (place, ended), "a write does not forget it");
+    assert_eq!(store.load(id, now()).await.unwrap().unwrap().data, 9);
+    let mut meta = store.load(id, now()).await.unwrap().unwrap().meta.clone();
+    meta.version += 1;
+    meta.subject = Some("bob".into());
+    let saved = store.replace(id, meta.version - 1, Record::new(meta, 10).into(), now()).await;
+    assert_eq!(saved.unwrap(), Saved::Done);
+    assert_eq!(costs(&key).1, BTreeSet::new(), "they were another subject's");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -356,8 +524,7 @@ async fn an_index_repairs_itself() {
         let index = store.subjects().unwrap();
         let (lost, kept) =
             (begin(&store, Some("ann"), 1).await, begin(&store, Some("ann"), 2).await);
-        let entry = cli.run(&["HGET", &format!("{prefix}session:{kept}"), "entry"]);
-        let key = format!("{prefix}subject:{}", entry.split_once(' ').unwrap().0);
+        let key = index_of(&cli, &format!("{prefix}session:{kept}"));
         assert_eq!(cli.number(&["ZCARD", &key]), 2, "{name}");
         cli.run(&["DEL", &format!("{prefix}session:{lost}")]);
         // A place that was taken long ago, and something that is no place at all.

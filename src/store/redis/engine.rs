@@ -3,19 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::Value;
+use redis::{Cmd, Value};
 use tokio::time::Instant;
 
+use super::draft::Draft;
 use super::failure::{self, unexpected};
 use super::fleet::{Effect, Fleet};
-use super::layout::{Layout, owner};
-use super::row;
-use super::script::{DELETE, ENTER, PROBE, REPLACE, TOUCH, texts};
+use super::layout::Layout;
+use super::row::{self, Row, padded};
+use super::script::{DELETE, ENTER, PROBE, PUT, REPLACE, TOUCH, texts};
 use crate::clock::Timestamp;
 use crate::error::{OpenError, OpenErrorKind, StoreError};
 use crate::id::Id;
-use crate::record::{Meta, Record, SessionData};
-use crate::store::{Saved, json};
+use crate::record::{Record, SessionData};
+use crate::store::Saved;
 
 pub(super) struct Engine {
     pub(super) fleet: Fleet,
@@ -25,24 +26,6 @@ pub(super) struct Engine {
     /// Whether one script can reach every key, so that a call is one step.
     pub(super) whole: bool,
     pub(super) changes: bool,
-}
-
-/// A record on its way to Redis.
-pub(super) struct Draft {
-    pub(super) meta: Meta,
-    pub(super) data: String,
-    /// How its subject is named in keys; empty without a subject.
-    pub(super) owner: String,
-}
-
-impl Draft {
-    pub(super) fn subject(&self) -> &str {
-        self.meta.subject.as_deref().unwrap_or_default()
-    }
-
-    pub(super) const fn absolute(&self) -> u64 {
-        self.meta.absolute.as_millis()
-    }
 }
 
 impl Engine {
@@ -70,23 +53,7 @@ impl Engine {
     }
 
     pub(super) fn draft<T: SessionData>(&self, record: &Record<T>) -> Result<Draft, StoreError> {
-        Ok(Draft {
-            meta: record.meta.clone(),
-            data: json::encode(&record.data, self.max_data)?,
-            owner: record.meta.subject.as_deref().map(owner).unwrap_or_default(),
-        })
-    }
-
-    pub(super) async fn fields(
-        &self,
-        id: Id,
-        fields: &[&str],
-        until: Instant,
-    ) -> Result<Value, StoreError> {
-        let key = self.layout.session(id);
-        let mut command = redis::cmd("HMGET");
-        command.arg(&key).arg(fields);
-        Ok(self.fleet.ask(&key, &command, Effect::Idempotent, until).await?)
+        Draft::new(record, self.max_data)
     }
 
     pub(super) async fn load<T: SessionData>(
@@ -94,15 +61,57 @@ impl Engine {
         id: Id,
         now: Timestamp,
     ) -> Result<Option<Arc<Record<T>>>, StoreError> {
-        row::record(
-            self.fields(id, &["meta", "subject", "context", "data"], self.until()).await?,
-            now,
-        )
+        let key = self.layout.session(id);
+        let get = command("GET", &key);
+        row::record(&self.fleet.ask(&key, &get, Effect::Idempotent, self.until()).await?, now)
+    }
+
+    /// A record, with or without its data; nothing if there is none.
+    pub(super) async fn glance(&self, id: Id, until: Instant) -> Result<Vec<u8>, StoreError> {
+        let key = self.layout.session(id);
+        let mut some = command("GETRANGE", &key);
+        some.arg(0).arg(GLANCE - 1);
+        let bytes = bytes(self.fleet.ask(&key, &some, Effect::Idempotent, until).await?)?;
+        if bytes.len() < GLANCE || Row::read(&bytes).is_some_and(|row| row.is_complete()) {
+            return Ok(bytes);
+        }
+        let all = command("GET", &key);
+        self::bytes(self.fleet.ask(&key, &all, Effect::Idempotent, until).await?)
+    }
+
+    /// Writes a new record that has its place in the index already. Answers whether it did: not
+    /// over a session that is live.
+    pub(super) async fn put(
+        &self,
+        id: Id,
+        draft: &Draft,
+        now: Timestamp,
+        until: Instant,
+    ) -> Result<bool, StoreError> {
+        let key = self.layout.session(id);
+        let mut set = command("SET", &key);
+        set.arg(&draft.text).arg("PXAT").arg(draft.expiry()).arg("NX");
+        match self.fleet.ask(&key, &set, Effect::Once, until).await? {
+            Value::Okay => return Ok(true),
+            Value::Nil => {}
+            _ => return Err(unexpected()),
+        }
+        // What is there may be over for whoever calls, whose clock may be ahead of the server's.
+        let call = PUT.on([&key]).arg(padded(now.as_millis()));
+        let call = call.arg(&draft.text).arg(draft.expiry());
+        match call.texts(&self.fleet, until).await?.as_slice() {
+            [word] if word == "exists" => Ok(false),
+            [word, before] if word == "done" => {
+                self.leave(id, before, until).await?;
+                Ok(true)
+            }
+            _ => Err(unexpected()),
+        }
     }
 
     pub(super) async fn touch(&self, id: Id, now: Timestamp) -> Result<Saved, StoreError> {
         let key = self.layout.session(id);
-        let call = TOUCH.on([&key]).arg(now.as_millis());
+        let call = TOUCH.on([&key]).arg(padded(now.as_millis()));
         match word(&call.texts(&self.fleet, self.until()).await?) {
             "done" => Ok(Saved::Done),
             "gone" => Ok(Saved::Gone),
@@ -120,15 +129,15 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Saved, StoreError> {
         let until = self.until();
-        let answer = self.try_replace(id, expected, &draft, now, "", until).await?;
+        let stamp = if self.whole { IN_REACH } else { "" };
+        let answer = self.try_replace(id, expected, &draft, now, stamp, until).await?;
         if word(&answer) != "index" {
             return self.saved(id, &answer, until).await;
         }
-        let stamp =
-            self.enter(id, &draft, "", until).await?.map_or_else(String::new, |at| at.stamp);
-        let answer = self.try_replace(id, expected, &draft, now, &stamp, until).await?;
+        let entered = self.enter(id, &draft, "", until).await?.ok_or_else(unexpected)?;
+        let answer = self.try_replace(id, expected, &draft, now, &entered.stamp, until).await?;
         if word(&answer) != "done" {
-            self.leave(id, &format!("{} {stamp}", draft.owner), until).await?;
+            self.leave(id, &format!("{}/{}", draft.owner, entered.stamp), until).await?;
         }
         self.saved(id, &answer, until).await
     }
@@ -142,37 +151,23 @@ impl Engine {
         stamp: &str,
         until: Instant,
     ) -> Result<Vec<String>, StoreError> {
-        let (key, index) = (self.layout.session(id), self.layout.index(&draft.owner));
-        let call = match self.whole {
-            true => REPLACE.on([&*key, &*index]),
-            false => REPLACE.on([&*key]),
-        };
-        let meta = &draft.meta;
-        let call = call
-            .arg(self.layout.prefix())
-            .arg(id.to_string())
-            .arg(now.as_millis())
-            .arg(expected)
-            .arg(meta.version)
-            .arg(meta.last_seen().as_millis())
-            .arg(row::idle(meta))
-            .arg(draft.absolute())
-            .arg(row::rest(meta))
-            .arg(&draft.data)
-            .arg(draft.subject())
+        let key = self.layout.session(id);
+        let call = REPLACE
+            .on([&*key])
+            .arg(padded(now.as_millis()))
+            .arg(padded(expected))
+            .arg(&draft.text)
+            .arg(draft.expiry())
             .arg(&draft.owner)
-            .arg(stamp)
-            .arg(u8::from(self.whole))
-            .arg(row::context(meta));
+            .arg(stamp);
         call.texts(&self.fleet, until).await
     }
 
     async fn saved(&self, id: Id, answer: &[String], until: Instant) -> Result<Saved, StoreError> {
         match answer {
+            [word] if word == "done" => Ok(Saved::Done),
             [word, before] if word == "done" => {
-                if !self.whole {
-                    self.leave(id, before, until).await?;
-                }
+                self.leave(id, before, until).await?;
                 Ok(Saved::Done)
             }
             [word] if word == "gone" => Ok(Saved::Gone),
@@ -181,31 +176,53 @@ impl Engine {
         }
     }
 
-    /// Ends a session, or nothing if it has not this place in the index (`""` for any). Answers
-    /// whether it was live.
+    /// Ends a session. Answers whether it was live.
     pub(super) async fn delete(
-        &self,
+        self: &Arc<Self>,
         id: Id,
-        entry: &str,
         now: Timestamp,
         until: Instant,
     ) -> Result<bool, StoreError> {
         let key = self.layout.session(id);
-        let call = DELETE
-            .on([&key])
-            .arg(self.layout.prefix())
-            .arg(id.to_string())
-            .arg(now.as_millis())
-            .arg(entry)
-            .arg(u8::from(self.whole));
-        let answer = call.texts(&self.fleet, until).await?;
-        let [live, before] = answer.as_slice() else {
-            return Err(unexpected());
+        let answer = self.fleet.ask(&key, &command("GETDEL", &key), Effect::Once, until).await;
+        let bytes = match answer {
+            Ok(Value::Nil) => return Ok(false),
+            Ok(value) => bytes(value)?,
+            Err(failure) if failure.is_wrong_type() => {
+                let deleted = command("DEL", &key);
+                let deleted = self.fleet.ask(&key, &deleted, Effect::Once, until).await?;
+                return Ok(deleted == Value::Int(1));
+            }
+            Err(failure) => return Err(failure.into()),
         };
-        if !self.whole {
-            self.leave(id, before, until).await?;
+        let Some(row) = Row::read(&bytes) else {
+            return Ok(true);
+        };
+        match row.place {
+            // Nobody waits for a place whose session has gone, nor takes it for one that has not.
+            Some(place) if self.whole => {
+                let (engine, place) = (Arc::clone(self), place.to_owned());
+                tokio::spawn(async move { engine.leave(id, &place, until).await });
+            }
+            Some(place) => self.leave(id, place, until).await?,
+            None => {}
         }
-        Ok(live == "1")
+        Ok(row.meta.is_live(now))
+    }
+
+    /// Ends a session if it has this place in the index. Answers whether it did and it was live.
+    pub(super) async fn delete_at(
+        &self,
+        id: Id,
+        place: &str,
+        now: Timestamp,
+        until: Instant,
+    ) -> Result<bool, StoreError> {
+        let key = self.layout.session(id);
+        let call = DELETE.on([&key]).arg(padded(now.as_millis())).arg(place);
+        let answer = call.texts(&self.fleet, until).await?;
+        self.leave(id, place, until).await?;
+        Ok(word(&answer) == "1")
     }
 
     /// Takes a place in the index of the draft's subject. With a digest: only if the index is
@@ -218,7 +235,7 @@ impl Engine {
         until: Instant,
     ) -> Result<Option<Entered>, StoreError> {
         let index = self.layout.index(&draft.owner);
-        let call = ENTER.on([&index]).arg(id.to_string()).arg(draft.absolute()).arg(digest);
+        let call = ENTER.on([&index]).arg(id.to_string()).arg(draft.absolute).arg(digest);
         let mut answer = call.texts(&self.fleet, until).await?.into_iter();
         match (answer.next().as_deref(), answer.next()) {
             (Some("done"), Some(stamp)) => Ok(Some(Entered { stamp, others: answer.collect() })),
@@ -232,15 +249,15 @@ impl Engine {
     pub(super) async fn leave(
         &self,
         id: Id,
-        entry: &str,
+        place: &str,
         until: Instant,
     ) -> Result<(), StoreError> {
-        let Some((owner, stamp)) = entry.split_once(' ') else {
+        let Some((owner, stamp)) = place.split_once('/') else {
             return Ok(());
         };
         let index = self.layout.index(owner);
-        let mut command = redis::cmd("ZREM");
-        command.arg(&index).arg(format!("{id} {stamp}"));
+        let mut command = command("ZREM", &index);
+        command.arg(format!("{id} {stamp}"));
         let answer = self.fleet.ask(&index, &command, Effect::Idempotent, until).await?;
         texts(answer).map(drop)
     }
@@ -253,7 +270,26 @@ pub(super) struct Entered {
     pub(super) others: Vec<String>,
 }
 
+fn command(name: &str, key: &str) -> Cmd {
+    let mut command = Cmd::with_capacity(6, 128);
+    command.arg(name).arg(key);
+    command
+}
+
+fn bytes(value: Value) -> Result<Vec<u8>, StoreError> {
+    match value {
+        Value::BulkString(bytes) => Ok(bytes),
+        Value::Nil => Ok(Vec::new()),
+        _ => Err(unexpected()),
+    }
+}
+
 /// The first word of an answer.
 pub(super) fn word(answer: &[String]) -> &str {
     answer.first().map_or("", String::as_str)
 }
+
+/// Instead of the stamp of a place that was taken: the script may take one itself.
+const IN_REACH: &str = "*";
+/// So long is the beginning of a record in which nearly always everything but the data is.
+const GLANCE: usize = 1_024;

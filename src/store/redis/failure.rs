@@ -31,6 +31,11 @@ impl Failure {
         }
     }
 
+    /// Whether the key has a value of a type that the command is not for.
+    pub(super) fn is_wrong_type(&self) -> bool {
+        self.error().is_some_and(|error| speaks_of(error, "WRONGTYPE"))
+    }
+
     /// Whether the server, though reached, did nothing and may do better elsewhere or later.
     pub(super) fn is_passing(&self) -> bool {
         matches!(
@@ -58,7 +63,7 @@ impl From<Failure> for StoreError {
             StoreErrorKind::Timeout
         } else if error.code() == Some("OOM") {
             StoreErrorKind::Full
-        } else if error.code() == Some("WRONGTYPE") || speaks_of(&error, "UNDECODABLE") {
+        } else if speaks_of(&error, "WRONGTYPE") || speaks_of(&error, "UNDECODABLE") {
             return undecodable("not a record");
         } else {
             StoreErrorKind::Unavailable
@@ -97,7 +102,7 @@ pub(super) fn opening(failure: &Failure) -> OpenError {
     let (kind, remedy) = if denied {
         (
             OpenErrorKind::Denied,
-            "check user and password, and that the user may run `@hash @sortedset @keyspace \
+            "check user and password, and that the user may run `@string @sortedset @keyspace \
              @scripting time client|tracking` on the keys of this prefix",
         )
     } else if kind == ErrorKind::Server(ServerErrorKind::ReadOnly) || speaks_of(&error, "READONLY")

@@ -1,8 +1,9 @@
 //! Sessions in Redis or Valkey: one server, Sentinel or a cluster.
 //!
-//! 1. A session is one hash with one time to live, which Redis keeps by its own clock. It never
+//! 1. A session is one string with one time to live, which Redis keeps by its own clock. It never
 //!    ends later than the deadlines; whether a session is live is decided by the time of the call.
-//! 2. A load is one command, and each write is one script that decides and writes in one step.
+//! 2. A load, a log-in that ends nothing and a log-out are one plain command each. A write that
+//!    must decide is one script, that decides and writes in one step.
 //! 3. The sessions of a subject are in a sorted set. A session has its place there before it
 //!    begins and until after it has ended.
 //! 4. Nothing here looks through keys, but for [`Scan`], the administrator's.
@@ -33,6 +34,7 @@ mod address;
 mod changes;
 mod cluster;
 mod dial;
+mod draft;
 mod engine;
 mod failure;
 mod fleet;
@@ -65,21 +67,26 @@ mod whole;
 ///
 /// | key | type | |
 /// |---|---|---|
-/// | `sessile:session:<id>` | hash | a session; goes with its deadline |
+/// | `sessile:session:<id>` | string | a session; goes with its deadline |
 /// | `sessile:subject:<SHA-256 of the subject, in hexadecimal>` | sorted set | the places of a subject's sessions; goes with the latest of their absolute deadlines |
 ///
-/// | field of a session | |
-/// |---|---|
-/// | `data` | the application's data, as JSON |
-/// | `context` | the [context](crate::Context) as JSON: how it began, if that is known |
-/// | `meta` | eleven numbers with a space between: the format (1), version, last seen, idle limit, absolute deadline, created, authenticated, renewed, generation, and 0 or 1 for confirmed and persistent; times in milliseconds since 1970 |
-/// | `subject` | whom it belongs to, if anybody |
-/// | `entry` | its place in the index: the hash of the subject, and the stamp of the place |
-/// | `costs` | in a cluster: the places of the sessions that it ended when it began |
+/// `redis-cli --raw get` shows a session as four parts, each on a line of its own:
 ///
-/// A place is `<id> <stamp>`, where the stamp is the server's time in microseconds when the place
-/// was taken. Places whose sessions have gone are harmless. They are cleared away when they are
-/// seen, and each new session of the subject looks at four.
+/// | part | |
+/// |---|---|
+/// | the first line | words with a space between: the format (1), version, last seen, end (the earlier deadline), place in the index, idle limit, absolute deadline, created, authenticated, renewed, generation, 0 or 1 for confirmed and for persistent, the lengths of context and subject in bytes, and, in a cluster, the places of the sessions that it ended when it began |
+/// | context | the [context](crate::Context) as JSON: how it began |
+/// | subject | whom it belongs to |
+/// | data | the application's data, as JSON |
+///
+/// Times are in milliseconds since 1970; version, last seen and end have twenty digits. Of what there
+/// is none has `-` in the first line and leaves its own line empty. Whoever changes a context or a
+/// subject by hand changes its length with it; the data have none and are what remains.
+///
+/// A place is `<id> <stamp>` in the index and `<hash of the subject>/<stamp>` in the session, where
+/// the stamp is the server's time in microseconds when the place was taken. A session that ends
+/// leaves its place right after. Places whose sessions have gone are harmless. They are cleared away
+/// when they are seen, and each new session of the subject looks at four.
 ///
 /// # What is promised
 ///
@@ -237,7 +244,7 @@ impl<T: SessionData> Store<T> for RedisStore<T> {
     }
 
     fn delete(&self, id: Id, now: Timestamp) -> StoreAnswer<bool> {
-        self.change(|engine| async move { engine.delete(id, "", now, engine.until()).await })
+        self.change(|engine| async move { engine.delete(id, now, engine.until()).await })
     }
 
     /// Redis removes expired records by itself: there is nothing left to sweep.

@@ -7,7 +7,7 @@ use super::address::Peer;
 use super::engine::Engine;
 use super::failure::unexpected;
 use super::layout::Layout;
-use super::row;
+use super::row::Row;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::id::Id;
@@ -69,7 +69,7 @@ impl Engine {
         };
         let mut command = redis::cmd("SCAN");
         command.arg(cursor).arg("MATCH").arg(pattern(&self.layout));
-        command.arg("COUNT").arg(max.clamp(1, 10_000)).arg("TYPE").arg("hash");
+        command.arg("COUNT").arg(max.clamp(1, 10_000)).arg("TYPE").arg("string");
         let answer = match link.send(&command, until).await {
             Ok(answer) => answer,
             Err(failure) => {
@@ -109,10 +109,8 @@ impl Engine {
     }
 
     async fn session(&self, id: Id, now: Timestamp) -> Result<Option<(Id, Meta)>, StoreError> {
-        let answer = self.fields(id, &["meta", "subject", "context"], self.until()).await?;
-        let [meta, subject, context] = row::fields(answer)?;
-        let meta = meta
-            .and_then(|meta| row::session(&meta, subject.map(Into::into), context.as_deref()).ok());
+        let bytes = self.glance(id, self.until()).await?;
+        let meta = Row::read(&bytes).and_then(|row| row.session().ok());
         Ok(meta.filter(|meta| meta.is_live(now)).map(|meta| (id, meta)))
     }
 }

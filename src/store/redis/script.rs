@@ -11,39 +11,42 @@ use crate::error::StoreError;
 
 /// A script and its name on the server.
 pub(super) struct Lua {
-    code: String,
+    code: &'static str,
     sha: String,
 }
 
+/// Each is put together of what it needs: a function costs time in every run, used or not.
 macro_rules! scripts {
-    ($($name:ident $file:literal)+) => {$(
-        pub(super) static $name: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!($file)));
+    ($($name:ident: $($part:literal)+;)+) => {$(
+        pub(super) static $name: LazyLock<Lua> = LazyLock::new(|| {
+            Lua::new(concat!($(include_str!(concat!("lua/", $part, ".lua"))),+))
+        });
     )+};
 }
 
 scripts! {
-    CREATE "lua/create.lua"
-    REPLACE "lua/replace.lua"
-    TOUCH "lua/touch.lua"
-    DELETE "lua/delete.lua"
-    SUBJECT "lua/subject.lua"
-    PEEK "lua/peek.lua"
-    ENTER "lua/enter.lua"
-    PUT "lua/put.lua"
-    PROBE "lua/probe.lua"
+    CREATE: "read" "time" "place" "leave" "finish" "create";
+    SWAP: "read" "leave" "finish" "swap";
+    PUT: "read" "put";
+    REPLACE: "replace" "read" "time" "place" "leave" "move";
+    TOUCH: "read" "time" "touch";
+    DELETE: "read" "delete";
+    SUBJECT: "read" "subject";
+    PEEK: "peek";
+    ENTER: "time" "place" "enter";
+    PROBE: "probe";
 }
 
 impl Lua {
-    fn new(body: &str) -> Self {
-        let code = format!("{}\n{body}", include_str!("lua/lib.lua"));
-        let sha = Script::new(&code).get_hash().to_owned();
+    fn new(code: &'static str) -> Self {
+        let sha = Script::new(code).get_hash().to_owned();
         Self { code, sha }
     }
 
     /// Starts a call with these keys. The first one says which server runs it.
     pub(super) fn on<'a, const N: usize>(&'static self, keys: [&'a str; N]) -> Call<'a> {
-        let mut command = redis::cmd("EVALSHA");
-        command.arg(&self.sha).arg(N).arg(&keys);
+        let mut command = Cmd::with_capacity(16, 512);
+        command.arg("EVALSHA").arg(&self.sha).arg(N).arg(&keys);
         Call { lua: self, route: keys.first().copied().unwrap_or_default(), command }
     }
 }
@@ -82,7 +85,7 @@ impl Call<'_> {
 
     fn in_full(&self) -> Cmd {
         let mut command = redis::cmd("EVAL");
-        command.arg(&self.lua.code);
+        command.arg(self.lua.code);
         for argument in self.command.args_iter().skip(2) {
             if let Arg::Simple(bytes) = argument {
                 command.arg(bytes);

@@ -18,17 +18,18 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::engine::{Draft, Engine};
+use super::draft::Draft;
+use super::engine::Engine;
 use super::failure::unexpected;
 use super::layout::owner;
-use super::row;
-use super::script::{PEEK, PUT};
+use super::row::Row;
+use super::script::PEEK;
 use super::whole::name;
 use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::Id;
 use crate::record::Meta;
-use crate::store::{Admission, Created, Limit, Revoke, Revoked, context};
+use crate::store::{Admission, Created, Limit, Revoke, Revoked};
 
 /// A place in the index of a subject.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,13 +45,14 @@ impl Place {
         Some(Self { id: id.parse().ok()?, stamp: stamp.parse().ok()? })
     }
 
-    fn member(&self) -> String {
-        format!("{} {}", self.id, self.stamp)
-    }
-
     /// What the record says that has this place.
     fn entry(&self, owner: &str) -> String {
-        format!("{owner} {}", self.stamp)
+        format!("{owner}/{}", self.stamp)
+    }
+
+    /// What the record of another says that ended this one.
+    fn cost(&self) -> String {
+        format!("{}/{}", self.id, self.stamp)
     }
 
     const fn age(&self, time: u64) -> Duration {
@@ -86,7 +88,7 @@ impl Engine {
     pub(super) async fn create_in_steps(
         self: Arc<Self>,
         id: Id,
-        draft: Draft,
+        mut draft: Draft,
         admission: Admission,
         now: Timestamp,
     ) -> Result<Created, StoreError> {
@@ -102,39 +104,28 @@ impl Engine {
             Verdict::Exists => return Ok(Created::Exists),
             Verdict::Limit => return Ok(Created::Limit),
         };
-        let mut costs: Vec<String> = victims.iter().map(Place::member).collect();
-        if let Some(old) = replacing {
-            costs.extend(self.place_of(old, &draft.owner, until).await?);
-        }
-        let entry = if stamp.is_empty() { stamp } else { format!("{} {stamp}", draft.owner) };
-        let key = self.layout.session(id);
-        let call = PUT
-            .on([&key])
-            .arg(now.as_millis())
-            .arg(row::meta(&draft.meta))
-            .arg(draft.meta.deadline().as_millis())
-            .arg(&draft.data)
-            .arg(draft.subject())
-            .arg(&entry)
-            .arg(costs.join("\n"))
-            .arg(row::context(&draft.meta));
-        let answer = call.texts(&self.fleet, until).await?;
-        match answer.as_slice() {
-            [word] if word == "exists" => {
-                self.leave(id, &entry, until).await?;
-                return Ok(Created::Exists);
+        let mut place = String::new();
+        if !stamp.is_empty() {
+            place = format!("{}/{stamp}", draft.owner);
+            let mut costs: Vec<String> = victims.iter().map(Place::cost).collect();
+            if let Some(old) = replacing {
+                let place = self.place_of(old, &draft.owner, until).await?;
+                costs.extend(place.map(|place| place.cost()));
             }
-            [word, before] if word == "done" => self.leave(id, before, until).await?,
-            _ => return Err(unexpected()),
+            draft.place(&place, &costs);
+        }
+        if !self.put(id, &draft, now, until).await? {
+            self.leave(id, &place, until).await?;
+            return Ok(Created::Exists);
         }
         let mut evicted = Vec::new();
         for victim in victims {
-            if self.end(victim.id, &victim.entry(&draft.owner), now).await? {
+            if self.end(victim.id, Some(&victim.entry(&draft.owner)), now).await? {
                 evicted.push(victim.id);
             }
         }
         let replaced = match replacing {
-            Some(old) => self.end(old, "", now).await?,
+            Some(old) => self.end(old, None, now).await?,
             None => false,
         };
         let others = others.iter().filter_map(|member| Place::parse(member)).collect();
@@ -194,8 +185,8 @@ impl Engine {
     }
 
     async fn is_taken(&self, id: Id, now: Timestamp, until: Instant) -> Result<bool, StoreError> {
-        let [meta] = row::fields(self.fields(id, &["meta"], until).await?)?;
-        Ok(meta.and_then(|meta| row::parse(&meta, None)).is_some_and(|meta| meta.is_live(now)))
+        let bytes = self.glance(id, until).await?;
+        Ok(Row::read(&bytes).is_some_and(|row| row.meta.is_live(now)))
     }
 
     /// The place that a session has in this index.
@@ -204,21 +195,31 @@ impl Engine {
         id: Id,
         owner: &str,
         until: Instant,
-    ) -> Result<Option<String>, StoreError> {
-        let [entry] = row::fields(self.fields(id, &["entry"], until).await?)?;
-        let stamp = entry.as_deref().and_then(|entry| entry.split_once(' '));
-        Ok(stamp.filter(|(whose, _)| *whose == owner).map(|(_, stamp)| format!("{id} {stamp}")))
+    ) -> Result<Option<Place>, StoreError> {
+        let bytes = self.glance_at_best(id, until).await?;
+        let place = Row::read(&bytes).and_then(|row| row.place?.split_once('/'));
+        let stamp = place.filter(|(whose, _)| *whose == owner).map(|(_, stamp)| stamp.parse().ok());
+        Ok(stamp.flatten().map(|stamp| Place { id, stamp }))
     }
 
     /// Ends what a new session costs, and tries again: the new one is there already.
-    async fn end(&self, id: Id, entry: &str, now: Timestamp) -> Result<bool, StoreError> {
+    async fn end(
+        self: &Arc<Self>,
+        id: Id,
+        place: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let once = async || match place {
+            Some(place) => self.delete_at(id, place, now, self.until()).await,
+            None => self.delete(id, now, self.until()).await,
+        };
         for pause in [MOMENT, MOMENT * 50, MOMENT * 250] {
-            match self.delete(id, entry, now, self.until()).await {
+            match once().await {
                 Ok(was_live) => return Ok(was_live),
                 Err(_) => sleep(pause).await,
             }
         }
-        self.delete(id, entry, now, self.until()).await
+        once().await
     }
 
     pub(super) async fn list_in_steps(
@@ -285,7 +286,7 @@ impl Engine {
                     found.push((sight.place, meta));
                 }
             }
-            found.retain(|(place, _)| !ended.contains(&place.member()));
+            found.retain(|(place, _)| !ended.contains(&place.cost()));
             if page.is_last {
                 break;
             }
@@ -322,7 +323,7 @@ impl Engine {
                 let (engine, entry) = (Arc::clone(&self), sight.place.entry(&owner));
                 let id = sight.place.id;
                 ends.spawn(async move {
-                    let was_live = engine.delete(id, &entry, now, engine.until()).await?;
+                    let was_live = engine.delete_at(id, &entry, now, engine.until()).await?;
                     Ok::<_, StoreError>(was_live.then_some(id))
                 });
             }
@@ -337,8 +338,7 @@ impl Engine {
 
     /// The place of one session, if it is the subject's.
     async fn page_of_one(&self, id: Id, owner: &str) -> Result<Page, StoreError> {
-        let member = self.place_of(id, owner, self.until()).await?;
-        let places = member.and_then(|member| Place::parse(&member)).into_iter().collect();
+        let places = self.place_of(id, owner, self.until()).await?.into_iter().collect();
         Ok(Page { digest: String::new(), time: 0, places, is_last: true })
     }
 
@@ -380,25 +380,25 @@ impl Engine {
     }
 
     async fn see_one(&self, place: Place, entry: &str) -> Result<Sight, StoreError> {
-        let until = self.until();
-        let answer = self.fields(place.id, &["meta", "context", "entry", "costs"], until).await;
-        let fields = match answer.and_then(row::fields) {
-            Err(error) if error.kind() == StoreErrorKind::Undecodable => <[_; 4]>::default(),
-            fields => fields?,
-        };
-        let [meta, context, own, costs] = fields;
-        let meta = meta.filter(|_| own.as_deref() == Some(entry));
-        let session = meta.and_then(|meta| row::parse(&meta, None));
-        let session = session.map(|mut meta| {
+        let bytes = self.glance_at_best(place.id, self.until()).await?;
+        let row = Row::read(&bytes);
+        let costs = row.iter().flat_map(Row::costs).map(str::to_owned).collect();
+        let session = row.filter(|row| row.place == Some(entry)).map(|row| {
             // One that cannot be read is no reason to refuse the subject's next login.
-            meta.context = context::decode(context.as_deref()).unwrap_or_default();
+            let context = row.context().unwrap_or_default();
+            let mut meta = row.meta;
+            meta.context = context;
             meta
         });
-        Ok(Sight {
-            place,
-            session,
-            costs: costs.unwrap_or_default().lines().map(str::to_owned).collect(),
-        })
+        Ok(Sight { place, session, costs })
+    }
+
+    /// The same as `glance` where what cannot be read is as good as none.
+    async fn glance_at_best(&self, id: Id, until: Instant) -> Result<Vec<u8>, StoreError> {
+        match self.glance(id, until).await {
+            Err(error) if error.kind() == StoreErrorKind::Undecodable => Ok(Vec::new()),
+            bytes => bytes,
+        }
     }
 
     /// Clears away places whose sessions have gone, if it can be done in passing.

@@ -1,13 +1,16 @@
 //! Where one script can reach every key: each call is one step.
 
+use std::sync::Arc;
+
 use redis::Value;
 use tokio::time::Instant;
 
-use super::engine::{Draft, Engine, word};
+use super::draft::Draft;
+use super::engine::{Engine, word};
 use super::failure::unexpected;
 use super::layout::owner;
-use super::row;
-use super::script::{CREATE, SUBJECT};
+use super::row::{Row, padded};
+use super::script::{CREATE, SUBJECT, SWAP};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::id::Id;
@@ -22,29 +25,40 @@ impl Engine {
         admission: Admission,
         now: Timestamp,
     ) -> Result<Created, StoreError> {
-        let (key, index) = (self.layout.session(id), self.layout.index(&draft.owner));
-        let limit = admission.limit.filter(|_| draft.meta.subject.is_some());
-        let call = CREATE
-            .on([&*key, &*index])
-            .arg(self.layout.prefix())
-            .arg(id.to_string())
-            .arg(now.as_millis())
-            .arg(row::meta(&draft.meta))
-            .arg(draft.absolute())
-            .arg(draft.meta.deadline().as_millis())
-            .arg(&draft.data)
-            .arg(draft.subject())
-            .arg(&draft.owner)
-            .arg(admission.replacing.map_or_else(String::new, |id| id.to_string()))
-            .arg(limit.map_or_else(String::new, |limit| limit.max.to_string()))
-            .arg(limit.map_or("", |limit| if limit.denies() { "deny" } else { "evict" }))
-            .arg(row::context(&draft.meta));
-        let answer = call.texts(&self.fleet, self.until()).await?;
+        let until = self.until();
+        let replacing = admission.replacing.filter(|old| *old != id);
+        if draft.owner.is_empty() && replacing.is_none() {
+            let put = self.put(id, draft, now, until).await?;
+            let done = Created::Done { evicted: Vec::new(), replaced: false };
+            return Ok(if put { done } else { Created::Exists });
+        }
+        let key = self.layout.session(id);
+        let (old, index);
+        let call = match replacing {
+            Some(replacing) if draft.owner.is_empty() => {
+                old = self.layout.session(replacing);
+                SWAP.on([&*key, &*old])
+            }
+            _ => {
+                index = self.layout.index(&draft.owner);
+                CREATE.on([&*key, &*index])
+            }
+        };
+        let mut call = call.arg(padded(now.as_millis())).arg(&draft.text).arg(draft.expiry());
+        if !draft.owner.is_empty() {
+            let limit = admission.limit;
+            call = call
+                .arg(&draft.owner)
+                .arg(name(replacing))
+                .arg(limit.map_or_else(String::new, |limit| limit.max.to_string()))
+                .arg(limit.map_or("", |limit| if limit.denies() { "deny" } else { "evict" }));
+        }
+        let answer = call.texts(&self.fleet, until).await?;
         match (word(&answer), answer.as_slice()) {
             ("exists", _) => Ok(Created::Exists),
             ("limit", _) => Ok(Created::Limit),
-            ("done", [_, replaced, evicted @ ..]) => {
-                Ok(Created::Done { evicted: ids(evicted)?, replaced: replaced == "1" })
+            (word @ ("done" | "replaced"), [_, evicted @ ..]) => {
+                Ok(Created::Done { evicted: ids(evicted)?, replaced: word == "replaced" })
             }
             _ => Err(unexpected()),
         }
@@ -59,6 +73,7 @@ impl Engine {
     ) -> Result<Vec<(Id, Meta)>, StoreError> {
         let until = self.until();
         let (mut found, mut after) = (Vec::new(), name(after));
+        let owner: Arc<str> = subject.into();
         while found.len() < max {
             let page =
                 Page { after: &after, max: max - found.len(), deed: "list", which: ("", "") };
@@ -66,12 +81,14 @@ impl Engine {
             let [_, next, sessions @ ..] = answer.as_slice() else {
                 return Err(unexpected());
             };
-            for session in sessions.chunks_exact(3) {
-                let [id, meta, context] = session else {
+            for session in sessions.chunks_exact(2) {
+                let [id, beginning] = session else {
                     return Err(unexpected());
                 };
-                let context = Some(context.as_str()).filter(|context| !context.is_empty());
-                let meta = row::session(meta, Some(subject.into()), context)?;
+                let row = Row::read(beginning.as_bytes()).ok_or_else(unexpected)?;
+                let context = row.context()?;
+                let mut meta = row.meta;
+                (meta.context, meta.subject) = (context, Some(Arc::clone(&owner)));
                 found.push((id.parse().map_err(|_| unexpected())?, meta));
             }
             if next.is_empty() {
@@ -144,7 +161,7 @@ impl Engine {
         let call = SUBJECT
             .on([&index])
             .arg(self.layout.prefix())
-            .arg(now.as_millis())
+            .arg(padded(now.as_millis()))
             .arg(&owner)
             .arg(page.after)
             .arg(page.max)

@@ -1,55 +1,63 @@
--- Creates a session and ends those that it costs, in one step. All keys are in one place.
-local prefix, id, now, meta, absolute, ends, data, subject, owner, replacing, max, excess, context =
-  unpack(ARGV)
-local key = KEYS[1]
+-- Creates a session of a subject and ends those that it costs, in one step. All keys are in one
+-- place.
+local now, value, at, owner, replacing, max, excess = unpack(ARGV)
+local key, index = KEYS[1], KEYS[2]
+local sessions, id = string.match(key, '^(.*session:)(.*)$')
 
-local old = redis.call('EXISTS', key) == 1 and find(key) or nil
-if live(old, now) then return { 'exists' } end
+-- A session that has this place, or nil. One that cannot be read is as good as none.
+local function at_place(member)
+  local other, stamp = string.match(member, '^(%S+) (%d+)$')
+  if not other then return nil end
+  local known, head, _, _, ends, place, rest = pcall(read, sessions .. other)
+  if known and head and place == owner .. '/' .. stamp then return other, head, ends, rest end
+end
 
-local replaced = replacing ~= '' and replacing ~= id and look(session_key(prefix, replacing)) or nil
-
--- The subject's live sessions, and places whose session has gone.
-local held, void = {}, {}
-if max ~= '' and owner ~= '' then
-  for _, member in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
-    local other, stamp = string.match(member, '^(%S+) (%d+)$')
-    local row = other and look(session_key(prefix, other))
-    if not row or row.entry ~= owner .. ' ' .. stamp then
+local answer = { 'done' }
+if max ~= '' then
+  local old, _, _, ends = read(key)
+  if old and now < ends then return 'exists' end
+  local held, void = {}, {}
+  for _, member in ipairs(redis.call('ZRANGE', index, 0, -1)) do
+    local other, head, ends, rest = at_place(member)
+    if not other then
       void[#void + 1] = member
-    elseif other ~= id and other ~= replacing and live(row, now) then
-      held[#held + 1] = { id = other, row = row }
+    elseif other ~= id and other ~= replacing and now < ends then
+      local created = string.match(head, '^%d+ %d+ (%d+) ', rest)
+      held[#held + 1] = { id = other, member = member, created = padded(created or '') }
     end
   end
-end
-
-local answer = { 'done', live(replaced, now) and '1' or '0' }
-local surplus = #held + 1 - (tonumber(max) or math.huge)
-if surplus > 0 then
-  if excess == 'deny' then return { 'limit' } end
-  table.sort(held, function(a, b)
-    if a.row.created ~= b.row.created then return less(a.row.created, b.row.created) end
-    return a.id < b.id
-  end)
-  for place = 1, math.min(surplus, #held) do
-    drop(prefix, held[place].id, held[place].row)
-    answer[#answer + 1] = held[place].id
+  local surplus = #held + 1 - tonumber(max)
+  if surplus > 0 then
+    if excess == 'deny' then return 'limit' end
+    table.sort(held, function(a, b)
+      if a.created ~= b.created then return a.created < b.created end
+      return a.id < b.id
+    end)
+    for place = 1, math.min(surplus, #held) do
+      redis.call('DEL', sessions .. held[place].id)
+      redis.call('ZREM', index, held[place].member)
+      answer[#answer + 1] = held[place].id
+    end
   end
-end
-
-for _, member in ipairs(void) do redis.call('ZREM', KEYS[2], member) end
-if replaced then drop(prefix, replacing, replaced) end
-if old then drop(prefix, id, old) end
-redis.call('HSET', key, 'meta', meta, 'data', data)
-set_context(key, context)
-if owner ~= '' then
+  for _, member in ipairs(void) do redis.call('ZREM', index, member) end
+else
   -- A few places at a time are looked at, so that those of sessions that expired do not pile up.
-  for _, member in ipairs(redis.call('ZRANDMEMBER', KEYS[2], 4)) do
-    local other, stamp = string.match(member, '^(%S+) (%d+)$')
-    local row = other and look(session_key(prefix, other))
-    if not row or row.entry ~= owner .. ' ' .. stamp then redis.call('ZREM', KEYS[2], member) end
+  for _, member in ipairs(redis.call('ZRANDMEMBER', index, 4)) do
+    if not at_place(member) then redis.call('ZREM', index, member) end
   end
-  local stamp = enter(KEYS[2], id, absolute)
-  redis.call('HSET', key, 'subject', subject, 'entry', owner .. ' ' .. stamp)
 end
-expire(key, ends)
+
+-- The place in the index comes first, for no session may be without.
+local stamp = enter(index, id, string.match(value, '^%d+ (%d+) ', 68))
+value = string.sub(value, 1, 65) .. owner .. '/' .. stamp .. string.sub(value, 67)
+if not redis.call('SET', key, value, 'PXAT', at, 'NX') then
+  local old, _, _, ends, before = read(key)
+  if old and now < ends then
+    leave(key, owner .. '/' .. stamp)
+    return 'exists'
+  end
+  redis.call('SET', key, value, 'PXAT', at)
+  if old then leave(key, before) end
+end
+if replacing ~= '' and finish(sessions .. replacing, now) then answer[1] = 'replaced' end
 return answer

@@ -1,11 +1,7 @@
--- Writes a new record whose place in the index is taken already.
-local now, meta, ends, data, subject, entry, costs, context = unpack(ARGV)
-local old = find(KEYS[1])
-if live(old, now) then return { 'exists' } end
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'meta', meta, 'data', data)
-set_context(KEYS[1], context)
-if entry ~= '' then redis.call('HSET', KEYS[1], 'subject', subject, 'entry', entry) end
-if costs ~= '' then redis.call('HSET', KEYS[1], 'costs', costs) end
-expire(KEYS[1], ends)
-return { 'done', old and old.entry or '' }
+-- Writes a new record over one that has ended by the clock of the call. Answers the place that the
+-- old one had.
+local now, value, at = unpack(ARGV)
+local head, _, _, ends, place = read(KEYS[1])
+if head and now < ends then return 'exists' end
+redis.call('SET', KEYS[1], value, 'PXAT', at)
+return { 'done', place or '-' }

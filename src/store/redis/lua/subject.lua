@@ -10,21 +10,31 @@ local members = redis.call('ZRANGEBYLEX', KEYS[1], from, to, 'LIMIT', 0, page)
 local answer, count, last = { '0', '' }, 0, ''
 for _, member in ipairs(members) do
   local id, stamp = string.match(member, '^(%S+) (%d+)$')
-  local row = id and look(session_key(prefix, id))
-  if not row or row.entry ~= owner .. ' ' .. stamp then
+  local key = prefix .. 'session:' .. (id or '')
+  local known, head, _, _, ends, place, rest = pcall(read, key)
+  if not known or not head or not id or place ~= owner .. '/' .. stamp then
     redis.call('ZREM', KEYS[1], member) -- its session has gone
-  elseif live(row, now) and not (which == 'others' and id == one) then
+  elseif now < ends and not (which == 'others' and id == one) then
     if count == max then
       answer[1] = '1'
       return answer
     end
     count = count + 1
-    if deed == 'revoke' then drop(prefix, id, row) end
+    if deed == 'revoke' then
+      redis.call('DEL', key)
+      redis.call('ZREM', KEYS[1], member)
+    end
     if deed ~= 'count' then answer[#answer + 1] = id end
     if deed == 'list' then
-      local told = redis.call('HMGET', session_key(prefix, id), 'meta', 'context')
-      answer[#answer + 1] = told[1]
-      answer[#answer + 1] = told[2] or ''
+      -- The first line and the context after it.
+      local form = '^%d+ %d+ %d+ %d+ %d+ %d+ %d %d (%S+) [^\n]*\n()'
+      local context, line = string.match(head, form, rest)
+      if not line then
+        context, line = string.match(redis.call('GETRANGE', key, 0, -1), form, rest)
+      end
+      if not line then error('UNDECODABLE') end
+      local size = line - 1 + (tonumber(context) or 0)
+      answer[#answer + 1] = redis.call('GETRANGE', key, 0, size - 1)
       if count == max then return answer end
     end
   end
