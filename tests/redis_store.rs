@@ -256,11 +256,11 @@ async fn s25_a_key_never_outlives_the_deadlines_of_its_session() {
             let record = store.load(id, now()).await.unwrap().unwrap();
             record.meta.deadline().as_millis()
         };
-        assert_eq!(cli.number(&["PEXPIRETIME", &key]), deadline().await, "{name}: created");
+        assert_eq!(cli.expires(&key), deadline().await, "{name}: created");
         store.touch(id, now().plus(MINUTE / 2)).await.unwrap();
-        assert_eq!(cli.number(&["PEXPIRETIME", &key]), deadline().await, "{name}: touched");
+        assert_eq!(cli.expires(&key), deadline().await, "{name}: touched");
         assert_eq!(write(&store, id, 2).await, Saved::Done);
-        assert_eq!(cli.number(&["PEXPIRETIME", &key]), deadline().await, "{name}: written");
+        assert_eq!(cli.expires(&key), deadline().await, "{name}: written");
 
         let old = store.load(id, now()).await.unwrap().unwrap();
         let mut meta = old.meta.clone();
@@ -270,11 +270,11 @@ async fn s25_a_key_never_outlives_the_deadlines_of_its_session() {
         let absolute = meta.absolute.as_millis();
         let saved = store.replace(id, old.meta.version, Record::new(meta, 3).into(), now()).await;
         assert_eq!(saved.unwrap(), Saved::Done);
-        assert_eq!(cli.number(&["PEXPIRETIME", &key]), absolute, "{name}: prolonged");
+        assert_eq!(cli.expires(&key), absolute, "{name}: prolonged");
         // Nor does the index go before its sessions.
         let owner = cli.run(&["HGET", &key, "entry"]);
         let index = format!("{prefix}subject:{}", owner.split_once(' ').unwrap().0);
-        assert!(cli.number(&["PEXPIRETIME", &index]) >= absolute, "{name}: the index");
+        assert!(cli.expires(&index) >= absolute, "{name}: the index");
         assert_eq!(cli.number(&["ZCARD", &index]), 1, "{name}: its old place is left");
     }
 }
