@@ -72,10 +72,15 @@ install_openid() {
   mv -T "$modules.new" "$modules"  # whole or not at all
 }
 
+# A server starts in a folder of its own, so the path of its program is made whole.
+redis_server=${REDIS_SERVER:-redis-server}
+if [[ $redis_server == */* ]]; then redis_server=$(realpath -sm -- "$redis_server"); fi
+export REDIS_SERVER=$redis_server
+
 present() {
   case $1 in
     postgres) postgres_programs ;;
-    redis*) command -v redis-server && command -v redis-cli ;;
+    redis*) command -v "$redis_server" && command -v redis-cli ;;
     browser) command -v chromedriver ;;
     openid) [ -d "$(openid_modules)" ] && command -v node ;;
   esac >/dev/null
@@ -94,6 +99,8 @@ provide() {
         install_packages PostgreSQL 'Install PostgreSQL 15 or newer, so that "initdb" works.' \
           postgresql ;;
       redis*)
+        [ "$redis_server" = redis-server ] || command -v "$redis_server" >/dev/null ||
+          die "REDIS_SERVER names no program: $redis_server"
         install_packages Redis \
           'Install Redis 7, so that "redis-server" and "redis-cli" work.' redis-server ;;
       browser)
@@ -265,8 +272,8 @@ launch() {
     postgres)
       command=(${unprivileged[@]+"${unprivileged[@]}"}
         "$(postgres_programs)/postgres" -D . -p "$(port_of postgres)") ;;
-    redis-sentinel-[0-9]) command=(redis-server ./redis.conf --sentinel) ;;
-    redis*) command=(redis-server ./redis.conf) ;;
+    redis-sentinel-[0-9]) command=("$redis_server" ./redis.conf --sentinel) ;;
+    redis*) command=("$redis_server" ./redis.conf) ;;
     browser)
       # The browsers that it starts keep their files here.
       command=(env "HOME=$data" "TMPDIR=$data" "XDG_CONFIG_HOME=$data" "XDG_CACHE_HOME=$data"

@@ -289,11 +289,11 @@ async fn s25_a_key_never_outlives_the_deadlines_of_its_session() {
             let record = store.load(id, now()).await.unwrap().unwrap();
             record.meta.deadline().as_millis()
         };
-        assert_eq!(cli.number(&["PEXPIRETIME", &key]), deadline().await, "{name}: created");
+        assert_eq!(cli.expires(&key), deadline().await, "{name}: created");
         store.touch(id, now().plus(MINUTE / 2)).await.unwrap();
-        assert_eq!(cli.number(&["PEXPIRETIME", &key]), deadline().await, "{name}: touched");
+        assert_eq!(cli.expires(&key), deadline().await, "{name}: touched");
         assert_eq!(write(&store, id, 2).await, Saved::Done);
-        assert_eq!(cli.number(&["PEXPIRETIME", &key]), deadline().await, "{name}: written");
+        assert_eq!(cli.expires(&key), deadline().await, "{name}: written");
 
         let old = store.load(id, now()).await.unwrap().unwrap();
         let mut meta = old.meta.clone();
@@ -303,10 +303,10 @@ async fn s25_a_key_never_outlives_the_deadlines_of_its_session() {
         let absolute = meta.absolute.as_millis();
         let saved = store.replace(id, old.meta.version, Record::new(meta, 3).into(), now()).await;
         assert_eq!(saved.unwrap(), Saved::Done);
-        assert_eq!(cli.number(&["PEXPIRETIME", &key]), absolute, "{name}: prolonged");
+        assert_eq!(cli.expires(&key), absolute, "{name}: prolonged");
         // Nor does the index go before its sessions.
         let index = index_of(&cli, &key);
-        assert!(cli.number(&["PEXPIRETIME", &index]) >= absolute, "{name}: the index");
+        assert!(cli.expires(&index) >= absolute, "{name}: the index");
         assert_eq!(cli.number(&["ZCARD", &index]), 1, "{name}: its old place is left");
     }
 }
@@ -437,7 +437,7 @@ async fn a_write_by_somebody_who_knows_of_no_touch_undoes_none() {
             assert_eq!((new.data, new.meta.subject.as_deref()), (2, subject), "{name}");
             assert_eq!(new.meta.last_seen(), later, "{name}");
             let deadline = later.plus(MINUTE).as_millis();
-            assert_eq!(cli.number(&["PEXPIRETIME", &key]), deadline, "{name}");
+            assert_eq!(cli.expires(&key), deadline, "{name}");
             assert_eq!(places_of(&cli, &key), places, "{name}");
             if let Some(subject) = subject {
                 let count = store.subjects().unwrap().count(subject, now()).await;

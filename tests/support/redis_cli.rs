@@ -11,6 +11,17 @@
 
 use std::process::{Command, Stdio};
 
+const EXPIRES: &str = "
+    local function now()
+        local time = redis.call('TIME')
+        return time[1] * 1000 + math.floor(time[2] / 1000)
+    end
+    local before, left
+    repeat
+        before, left = now(), redis.call('PTTL', KEYS[1])
+    until now() == before
+    return before + left";
+
 /// `redis-cli` at the first server of an address; Sentinels are asked for the primary.
 #[derive(Clone, Debug)]
 pub struct Cli {
@@ -51,6 +62,13 @@ impl Cli {
     pub fn number(&self, arguments: &[&str]) -> u64 {
         let answer = self.run(arguments);
         answer.parse().unwrap_or_else(|_| panic!("{arguments:?}: {answer}"))
+    }
+
+    /// When a key goes, in milliseconds since 1970. Redis 7 has a command for that. Redis 6.2 tells
+    /// how long from now, and its clock goes on while a script runs: it is read until both readings
+    /// are of one millisecond.
+    pub fn expires(&self, key: &str) -> u64 {
+        self.number(&["EVAL", EXPIRES, "1", key])
     }
 
     pub fn command(&self) -> Command {
