@@ -123,7 +123,8 @@ pub(super) fn opening(failure: &Failure) -> OpenError {
     } else if error.to_string().contains("invalid peer certificate") {
         (
             OpenErrorKind::Config,
-            "the server's certificate is not to be trusted: name the host as the certificate does, \
+            "the server's certificate is not to be trusted: name the host as the certificate does \
+             (the servers of a cluster, and those behind Sentinel, name each other), \
              and its authority with `RedisOptions::root_certificate`",
         )
     } else {

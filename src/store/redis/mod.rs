@@ -102,7 +102,9 @@ mod whole;
 /// call is one atomic step. **In a cluster** a session and the index of its subject are on
 /// different nodes, and what concerns both takes several steps:
 ///
-/// - A limit holds as it does anywhere else, and no session is ever missing from the index.
+/// - A limit holds as it does anywhere else, and no session is ever missing from the index. A login
+///   without a limit (another layer's) that slips in while one with a limit is under way is not
+///   counted by that.
 /// - What a new session replaces or evicts ends right after it has begun, not in the same moment.
 ///   Lists leave it out from the moment on; whoever has its ticket may still be served until then.
 ///   If the process dies in between, the old session stays beside the new one until its deadline,
@@ -110,6 +112,12 @@ mod whole;
 /// - If the process dies just before the new session is written, its place counts as somebody who
 ///   is about to come: for ten seconds, logins for which that decides about the limit wait, and
 ///   fail with a timeout.
+///
+/// # Which servers
+///
+/// The whole conformance kit and the fault tests pass on one server, through Sentinel and in a
+/// cluster of Redis 7.0, and were run in the same way on Redis 6.2 and Valkey 9.1. TLS was tried with
+/// Redis 7.0, in all three forms.
 ///
 /// # When servers fail
 ///

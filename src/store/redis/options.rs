@@ -37,7 +37,10 @@ impl RedisOptions {
     ///
     /// With `rediss` in place of `redis` each of them speaks TLS (feature `tls`): only with a server
     /// whose certificate was made out for that host by an authority that the operating system
-    /// trusts, or by your [own](Self::root_certificate).
+    /// trusts, or by your [own](Self::root_certificate). The servers of a cluster and those behind
+    /// Sentinel name each other, and their certificates must have the names that they use:
+    /// `cluster-announce-hostname` with `cluster-preferred-endpoint-type hostname` (Redis 7), for
+    /// Sentinel `resolve-hostnames` and `announce-hostnames`; or addresses in the certificates.
     ///
     /// ```
     /// # use sessile::store::RedisOptions;
