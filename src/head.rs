@@ -1,6 +1,6 @@
 //! The head of a request.
 
-use http::{Extensions, HeaderMap, Method, Request, Uri};
+use http::{Extensions, HeaderMap, HeaderName, Method, Request, Uri};
 
 /// The head of a request, lent to whoever judges it.
 #[derive(Clone, Copy, Debug)]
@@ -21,4 +21,14 @@ impl<'r> Head<'r> {
             extensions: request.extensions(),
         }
     }
+}
+
+/// Whether a header that is a list names this item, parameters aside.
+pub(crate) fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
+    headers.get_all(name).iter().filter_map(|line| line.to_str().ok()).any(|line| {
+        let mut items = line.split(',');
+        items.any(|item| {
+            item.split(';').next().is_some_and(|item| item.trim().eq_ignore_ascii_case(wanted))
+        })
+    })
 }

@@ -93,6 +93,22 @@ async fn r30_without_one_a_copied_ticket_lives_until_it_expires_as_was_said() {
     assert_eq!(captured.clone().member().await, None);
 }
 
+/// What the documentation of `SessionLayer::carried` warns of.
+#[tokio::test]
+async fn an_older_ticket_puts_the_session_back_until_the_session_ends() {
+    let denied = Revocation::deny_list(MemoryStore::new(), DAY);
+    let app = app_of(SessionLayer::carried(Sealed::new(key()), denied));
+    let mut alice = app.log_in("alice").await;
+    let unspent = alice.clone();
+    for visits in 1..=2 {
+        alice.visit(&count_visit()).await;
+        assert_eq!(alice.member().await.unwrap().visits, visits);
+    }
+    assert_eq!(unspent.clone().member().await.unwrap().visits, 0, "as if nothing had been");
+    alice.visit(&log_out()).await;
+    assert_eq!(unspent.clone().member().await, None, "the end is that of all its tickets");
+}
+
 #[tokio::test]
 async fn r07_r08_both_limits_are_kept_in_the_ticket() {
     let app = app_of(

@@ -8,7 +8,9 @@ use crate::event::Rejection;
 /// token format of one's own.
 ///
 /// What it seals must come back unchanged or not at all: the session in it is trusted. A ticket of
-/// one purpose (such as `cookie:__Host-sid`) must not open under another.
+/// one purpose (such as `cookie:__Host-sid`) must not open under another. That an [older
+/// ticket](crate::SessionLayer#an-older-ticket-is-as-good-as-the-newest) opens as well, no
+/// carrier can prevent.
 ///
 /// One that leaves the sealing to another and adds the version of its format:
 ///

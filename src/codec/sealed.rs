@@ -15,8 +15,8 @@ use crate::key::{Key, Keyring};
 /// name is authenticated with it, so that a ticket of one cookie does not open another.
 ///
 /// What that costs is said at [`SessionLayer::carried`](crate::SessionLayer::carried): a session
-/// in the client's hands cannot be changed by two requests at once, nor counted, nor listed. And it
-/// is no larger than a cookie: some 2 500 bytes of data.
+/// in the client's hands cannot be changed by two requests at once, nor counted, nor listed, and
+/// can be put back to what it was. And it is no larger than a cookie: some 2 500 bytes of data.
 ///
 /// ```
 /// use sessile::codec::Sealed;

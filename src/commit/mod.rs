@@ -212,7 +212,7 @@ impl<T: SessionData> Commit<T> {
                 (None, Some(Death { id: *id, via: *via, reason, clear }), *via)
             }
             Base::Without { via, .. } => (None, None, via.unwrap_or(0)),
-            Base::Unread(_) => (None, None, 0),
+            Base::Unread(_) | Base::Loading(_) => (None, None, 0),
         };
         Start { came: state.came(), live, other, via, edits, renew, given_up: state.given_up }
     }

@@ -1,11 +1,12 @@
 //! Whether a request may come from where it comes from: pure decisions.
 
-use http::header::{HOST, ORIGIN};
+use http::header::{HOST, ORIGIN, UPGRADE};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::origin::Origin;
 use super::violation::Reason;
+use crate::head::lists;
 use crate::refusal::is_grpc;
 use crate::routes::Routes;
 
@@ -31,7 +32,7 @@ impl Rules {
     /// The decision. What browsers say of themselves in `Sec-Fetch-Site` counts; `Origin` is for
     /// those that say nothing.
     pub(super) fn judge(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Judgement {
-        if is_safe(method) || self.exempt.contain(method, uri.path()) {
+        if !acts(method, headers) || self.exempt.contain(method, uri.path()) {
             return Judgement::Unasked;
         }
         let violation = match foreign_site(headers) {
@@ -76,6 +77,13 @@ impl Rules {
     fn trusts(&self, origin: &HeaderValue) -> bool {
         self.trusted.iter().any(|trusted| origin == &**trusted)
     }
+}
+
+/// Whether a request can do something in its sender's name: by its method, or because it opens a
+/// WebSocket (RFC 6455, 4.1), which is a `GET` with the visitor's cookie and a channel both ways.
+/// Over HTTP/2 the method says it, `CONNECT` (RFC 8441, 4).
+fn acts(method: &Method, headers: &HeaderMap) -> bool {
+    !is_safe(method) || lists(headers, &UPGRADE, "websocket")
 }
 
 /// Whether a request with this method changes nothing (RFC 9110, 9.2.1). `TRACE`, which browsers
@@ -204,6 +212,17 @@ mod tests {
             for method in ["GET", "HEAD", "OPTIONS"] {
                 assert_eq!(judge(&rules(), method, "/a", lines), Unasked, "{name}, {method}");
             }
+            for (upgrade, asked) in [
+                ("websocket", true),
+                ("WebSocket", true),
+                ("h2c, websocket", true),
+                ("h2c", false),
+                ("websockets", false),
+            ] {
+                let lines = [*lines, &[("upgrade", upgrade)]].concat();
+                let expected = if asked { *expected } else { Unasked };
+                assert_eq!(judge(&rules(), "GET", "/a", &lines), expected, "{name}, {upgrade}");
+            }
         }
     }
 
@@ -245,12 +264,16 @@ mod tests {
             ("TLS ends before us", true, "http://app.example/a", None, https, true),
             ("the target counts before Host", false, "https://b.example/a", host, https, false),
         ];
+        let socket = ("upgrade", "websocket");
         for (name, https_only, target, host, origin, pass) in cases {
             let rules = Rules { https_only, ..Rules::default() };
             let mut lines = vec![("origin", origin)];
             lines.extend(host.map(|host| ("host", host)));
             let expected = if pass { Pass } else { refuse(Reason::ForeignOrigin) };
             assert_eq!(judge(&rules, "POST", target, &lines), expected, "{name}");
+            assert_eq!(judge(&rules, "CONNECT", target, &lines), expected, "{name}, RFC 8441");
+            lines.push(socket);
+            assert_eq!(judge(&rules, "GET", target, &lines), expected, "{name}, RFC 6455");
         }
     }
 
@@ -260,6 +283,8 @@ mod tests {
         let grpc = ("content-type", "application/grpc");
         assert_eq!(judge(&strict, "POST", "/a", &[]), refuse(Reason::NoOrigin));
         assert_eq!(judge(&strict, "GET", "/a", &[]), Unasked);
+        let socket = [("upgrade", "websocket")];
+        assert_eq!(judge(&strict, "GET", "/a", &socket), refuse(Reason::NoOrigin));
         assert_eq!(judge(&strict, "POST", "/pkg.Greeter/Hello", &[grpc]), Pass, "no browser");
         let posing = [grpc, ("origin", "https://evil.example")];
         assert_eq!(judge(&strict, "POST", "/a", &posing), refuse(Reason::ForeignOrigin));
@@ -288,5 +313,10 @@ mod tests {
             let expected = if exempt { Unasked } else { refuse(Reason::CrossSite) };
             assert_eq!(judge(&rules, method, path, &evil), expected, "{method} {path}");
         }
+        let socket = [("upgrade", "websocket"), ("sec-fetch-site", "cross-site")];
+        rules.exempt.add("GET /live");
+        assert_eq!(judge(&rules, "GET", "/live", &socket), Unasked);
+        assert_eq!(judge(&rules, "CONNECT", "/live", &evil), refuse(Reason::CrossSite));
+        assert_eq!(judge(&rules, "GET", "/hello/", &socket), refuse(Reason::CrossSite));
     }
 }

@@ -15,7 +15,8 @@
 //!
 //! # What passes `RefuseCrossSite`
 //!
-//! 1. `GET`, `HEAD` and `OPTIONS`, which change nothing, and exempt routes.
+//! 1. `GET`, `HEAD` and `OPTIONS`, which change nothing, unless they open a
+//!    [WebSocket](#websockets); and exempt routes.
 //! 2. Requests with `Sec-Fetch-Site: same-origin`, or `none` (typed, or a bookmark).
 //! 3. Requests whose `Origin` is one of those [trusted](RefuseCrossSite::trust), byte by byte.
 //! 4. From browsers that send no `Sec-Fetch-Site` (before 2023, or over plain HTTP to another
@@ -26,10 +27,25 @@
 //! So other sites, neighbouring subdomains and other ports of the same host are refused with 403
 //! (gRPC: `PERMISSION_DENIED`).
 //!
+//! # WebSockets
+//!
+//! Any page may open a WebSocket to any host: no CORS stands in the way, the visitor's cookie goes
+//! along, and the page can then write *and read* in the visitor's name (cross-site WebSocket
+//! hijacking; RFC 6455, 10.2; ASVS 4.4.2). So a handshake is judged as a `POST` is, although it is
+//! a `GET` with `Upgrade: websocket`; over HTTP/2 it is a `CONNECT` (RFC 8441), which is not safe
+//! anyway.
+//!
+//! - Browsers always send `Origin` with it (RFC 6455, 4.1), and not all of them `Sec-Fetch-Site`, so
+//!   rule 4 decides for pages of this host: the proxy must keep `Host`, or the page's origin must be
+//!   trusted.
+//! - Programs send neither, as a rule, and pass by rule 5.
+//! - Where the handshake itself proves who opens it, by a single-use ticket in the address
+//!   ([`Query`](crate::transport::Query)) say, pages of anywhere may open it:
+//!   [exempt](RefuseCrossSite::exempt) its route.
+//!
 //! # What it stands on
 //!
-//! - **No `GET` changes anything.** A WebSocket handshake is a `GET` too: compare its `Origin`
-//!   where you accept it, or require a token.
+//! - **No `GET` changes anything**, but those that open a WebSocket.
 //! - **The proxy keeps `Host`**, which rule 4 compares with. A server behind TLS that ends
 //!   elsewhere cannot tell `https` from `http`: say [`https_only`](RefuseCrossSite::https_only), and
 //!   an attacker on the network cannot post from `http://` of your own host.

@@ -18,6 +18,10 @@ use crate::refusal::Refusals;
 /// A request without a live session passes: there is nothing in it to abuse. For forms, which send
 /// no headers, there is an extractor with the `axum` feature.
 ///
+/// It is no protection of WebSockets: browsers let no page add a header to a handshake, so those by
+/// `GET` pass, and the route of one by `CONNECT` (HTTP/2) must be exempt. Whose page opens one is
+/// for [`RefuseCrossSite`](super::RefuseCrossSite#websockets) to judge.
+///
 /// ```
 /// # use http::{Request, Response, header::{COOKIE, SET_COOKIE}};
 /// # use tower::{ServiceBuilder, ServiceExt, service_fn};

@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
-
-use super::{Entry, Loaded, Loading, Presented, is_clearable};
+use super::{Entry, Fetching, Loading, Presented, is_clearable};
 use crate::client::Client;
 use crate::codec::Ticket;
-use crate::error::Error;
 use crate::event::Rejection;
 use crate::head::Head;
 use crate::record::{Record, SessionData};
 use crate::refusal::Refusal;
-use crate::session::{Base, Unread};
+use crate::session::Unread;
 use crate::shared::Shared;
 use crate::tickets::Tickets;
 use crate::transport::Candidates;
@@ -66,24 +63,19 @@ impl<T: SessionData> Shared<T> {
     }
 
     /// The same for a lazy request.
-    pub(super) async fn load_carried(
-        self: &Arc<Self>,
+    pub(super) fn load_carried(
+        &self,
         tickets: &Tickets<T>,
         unread: &Unread,
-        client: Option<&Arc<Client>>,
-    ) -> Result<Base<T>, Error> {
-        let who = client.map(|client| &**client);
-        let (presented, record) = match self.bring(tickets, unread) {
-            Brought::Nothing => return Ok(self.without(None, who)),
-            Brought::Rejected(reason) => return Ok(self.without(Some(reason), who)),
-            Brought::Session(presented, record) => (presented, record),
-        };
-        let now = self.now();
-        let answer = tickets.check(presented.ticket.id, record, now);
-        let loaded: Loaded<T> = Timed::new(answer, &*self.clock, self.store_timeout).await;
-        let none = HeaderMap::new();
-        let asker = (unread.headers.as_deref().unwrap_or(&none), client);
-        Ok(self.admit(presented, loaded, now, unread.clearable, asker).await?)
+    ) -> Result<Fetching<T>, Option<Rejection>> {
+        match self.bring(tickets, unread) {
+            Brought::Nothing => Err(None),
+            Brought::Rejected(reason) => Err(Some(reason)),
+            Brought::Session(presented, record) => {
+                let now = self.now();
+                Ok((presented, tickets.check(presented.ticket.id, record, now), now))
+            }
+        }
     }
 
     /// What a lazy request's candidates name, without asking whether it was ended.

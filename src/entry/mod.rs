@@ -13,7 +13,7 @@ use crate::answer::{Answer, StoreAnswer};
 use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::codec::{Codec, Opened, Ticket};
-use crate::error::{Error, StoreError, StoreErrorKind};
+use crate::error::{StoreError, StoreErrorKind};
 use crate::event::{EndReason, Event, Rejection};
 use crate::head::Head;
 use crate::plan::{Standing, due, standing};
@@ -42,6 +42,9 @@ pub(crate) struct Presented {
 }
 
 pub(crate) type Loaded<T> = Result<Option<Arc<Record<T>>>, StoreError>;
+
+/// A verified ticket, the answer to what it names, and when that was asked.
+type Fetching<T> = (Presented, StoreAnswer<Option<Arc<Record<T>>>>, Timestamp);
 
 /// How a request comes in.
 pub(crate) enum Entry<T> {
@@ -359,29 +362,35 @@ impl<T: SessionData> Shared<T> {
         Base::Unread(Unread { candidates, clearable, headers })
     }
 
-    /// Verifies a lazy request's candidates and loads its session.
-    pub(crate) async fn load_unread(
+    /// Verifies a lazy request's candidates and loads its session. `Err` is what must be waited
+    /// for: also, if the store answered at once, that a ticket is used up or verifiers are asked,
+    /// so that neither is done twice by two who load at the same time.
+    pub(crate) fn load_unread(
         self: &Arc<Self>,
-        unread: Unread,
+        unread: &Unread,
         client: Option<&Arc<Client>>,
-    ) -> Result<Base<T>, Error> {
-        if let Some(tickets) = &self.tickets {
-            return self.load_carried(tickets, &unread, client).await;
-        }
+    ) -> Result<Result<Base<T>, StoreError>, Loading<T>> {
         let who = client.map(|client| &**client);
-        let presented = match self.verify(&unread) {
-            Ok(presented) => presented,
-            Err(rejection) => return Ok(self.without(rejection, who)),
+        let found = match &self.tickets {
+            Some(tickets) => self.load_carried(tickets, unread),
+            None => self.verify(unread).map(|presented| {
+                let now = self.now();
+                (presented, self.store.load(presented.ticket.id, now), now)
+            }),
         };
-        let now = self.now();
-        let answer = self.store.load(presented.ticket.id, now);
-        let loaded = Timed::new(answer, &*self.clock, self.store_timeout).await;
-        if self.is_plain(presented) {
-            return Ok(self.accept(presented, loaded, now, who, || unread.clearable)?);
-        }
-        let none = HeaderMap::new();
-        let asker = (unread.headers.as_deref().unwrap_or(&none), client);
-        Ok(self.admit(presented, loaded, now, unread.clearable, asker).await?)
+        let (presented, answer, now) = match found {
+            Ok(found) => found,
+            Err(rejection) => return Ok(Ok(self.without(rejection, who))),
+        };
+        let answer = match answer.now_or_later() {
+            Ok(loaded) if self.is_plain(presented) => {
+                return Ok(self.accept(presented, loaded, now, who, || unread.clearable));
+            }
+            Ok(loaded) => Answer::ready(loaded),
+            Err(later) => later,
+        };
+        let answer = Timed::new(answer, &*self.clock, self.store_timeout);
+        Err(Loading::Record { answer, presented, now, clearable: unread.clearable })
     }
 
     /// Verifies a lazy request's candidates to end their session unseen.

@@ -78,6 +78,18 @@ impl<T: SessionData> SessionLayer<T> {
     /// );
     /// # }
     /// ```
+    ///
+    /// # An older ticket is as good as the newest
+    ///
+    /// Nothing but the client says which of its tickets is the last. Whoever kept an earlier one
+    /// can come back with it until its deadline, and the session is again what it was then: a
+    /// voucher that was spent is unspent, an attempt that was counted is not. Its use starts the
+    /// idle limit anew, so that a copy lives to the absolute one. A deny list ends a session with
+    /// all of its tickets; it cannot take back one of them.
+    ///
+    /// So keep nothing here that must not go back: balances, counters, what may be done once, a
+    /// role that can be withdrawn. That belongs in a store ([`new`](Self::new)). What is fit for a
+    /// ticket is who logged in and when, and preferences.
     pub fn carried(carrier: impl Carrier, revocation: Revocation) -> Self {
         let tickets = Arc::new(Tickets::new(carrier, revocation));
         let mut layer = Self::new(Arc::clone(&tickets), Key::generate());

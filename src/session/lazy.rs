@@ -1,13 +1,15 @@
 //! A session that is only loaded when somebody asks.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use http::{Extensions, Request};
 
 use super::Mounted;
+use super::flight::Boarding;
 use super::handle::Session;
-use super::state::{Base, Inner, Unread};
+use super::state::Inner;
 use crate::error::Error;
 use crate::record::SessionData;
 
@@ -61,7 +63,9 @@ impl<T: SessionData> LazySession<T> {
         }
     }
 
-    /// Verifies the ticket and loads the session, once per request however often it is called.
+    /// Verifies the ticket and loads the session, once per request however often it is called. Of
+    /// several calls at the same time, on clones of the handle, one loads and the others wait for
+    /// what comes of it; if the one is dropped, the others go on.
     ///
     /// # Errors
     /// [`ErrorKind::Store`](crate::ErrorKind::Store) if the store failed; the next call tries
@@ -69,11 +73,24 @@ impl<T: SessionData> LazySession<T> {
     /// [serve such requests without a session](crate::SessionLayer::anonymous_when_store_fails)
     /// answers a handle of the status [`StoreFailed`](crate::Status::StoreFailed) instead.
     pub async fn load(&self) -> Result<Session<T>, Error> {
-        if let Some(unread) = self.unread() {
-            let base = self.0.shared.load_unread(unread, self.0.client.as_ref()).await?;
-            self.0.loaded(base);
+        let inner = &self.0;
+        let aboard = match inner.board() {
+            Boarding::Known => None,
+            Boarding::Aboard(aboard) => Some(aboard),
+            Boarding::Unread(unread) => {
+                match inner.shared.load_unread(&unread, inner.client.as_ref()) {
+                    Ok(base) => {
+                        inner.loaded(base?);
+                        None
+                    }
+                    Err(loading) => inner.launch(unread, loading),
+                }
+            }
+        };
+        if let Some(aboard) = aboard {
+            poll_fn(|cx| aboard.poll(cx)).await?;
         }
-        Ok(Session(Arc::clone(&self.0)))
+        Ok(Session(Arc::clone(inner)))
     }
 
     /// Ends the session and clears the client's ticket without loading it first: log out, in one
@@ -104,18 +121,11 @@ impl<T: SessionData> LazySession<T> {
     /// # Errors
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) after the response head has left.
     pub fn destroy(&self) -> Result<(), Error> {
-        if let Some(unread) = self.unread() {
+        if let Some(unread) = self.0.unread() {
             let base = self.0.shared.name_unread(&unread, self.0.client.as_deref());
             self.0.loaded(base);
         }
         Session(Arc::clone(&self.0)).destroy()
-    }
-
-    fn unread(&self) -> Option<Unread> {
-        match &self.0.state().base {
-            Base::Unread(unread) => Some(unread.clone()),
-            _ => None,
-        }
     }
 }
 

@@ -5,6 +5,7 @@ use http::Extensions;
 
 mod active;
 mod edits;
+mod flight;
 mod handle;
 mod issued;
 mod lazy;

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::HeaderMap;
 
 use super::edits::Edits;
+use super::flight::Flight;
 use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::codec::{TICKET_LEN, Ticket};
@@ -17,6 +18,7 @@ use crate::plan::{Came, Due};
 use crate::record::{Meta, Record};
 use crate::refusal::Refusal;
 use crate::shared::Shared;
+use crate::verdict::Asker;
 
 /// How a request stands to its session.
 ///
@@ -99,7 +101,7 @@ impl<T> Inner<T> {
     /// what this request sees.
     pub(crate) fn loaded(&self, base: Base<T>) {
         let mut state = self.state();
-        if matches!(state.base, Base::Unread(_)) {
+        if matches!(state.base, Base::Unread(_) | Base::Loading(_)) {
             if base.is_due() {
                 self.marks.fetch_or(DUE, Ordering::AcqRel);
             }
@@ -196,6 +198,8 @@ pub(crate) enum Left {
 pub(crate) enum Base<T> {
     /// A lazy layer has not looked yet.
     Unread(Unread),
+    /// A lazy layer is loading it, and somebody waits for that.
+    Loading(Arc<Flight<T>>),
     /// No live session, and why.
     Without {
         status: Status,
@@ -245,6 +249,13 @@ pub(crate) struct Unread {
     pub(crate) clearable: bool,
     /// The request's headers, for verifiers, if there are any.
     pub(crate) headers: Option<Box<HeaderMap>>,
+}
+
+impl Unread {
+    pub(crate) fn asker<'r>(&'r self, client: Option<&'r Arc<Client>>) -> Asker<'r> {
+        static NONE: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
+        (self.headers.as_deref().unwrap_or(&NONE), client)
+    }
 }
 
 /// Candidates of the length of a ticket, each with the transport that brought it. One is the rule
@@ -298,7 +309,7 @@ impl<T> State<T> {
                 EndReason::Reused => Rejection::Reused,
                 _ => Rejection::Void,
             }),
-            (_, Base::Unread(_)) => Status::NoTicket,
+            (_, Base::Unread(_) | Base::Loading(_)) => Status::NoTicket,
         }
     }
 
@@ -308,7 +319,7 @@ impl<T> State<T> {
             Base::Condemned { .. } => Came::Condemned,
             Base::Named { .. } => Came::Named,
             Base::Without { clear: true, .. } => Came::Dead,
-            Base::Without { .. } | Base::Unread(_) => Came::Without,
+            Base::Without { .. } | Base::Unread(_) | Base::Loading(_) => Came::Without,
         }
     }
 
@@ -354,7 +365,7 @@ impl<T> Base<T> {
             Self::Live(live) => live.due != Due::NOTHING,
             Self::Without { clear, .. } => *clear,
             Self::Condemned { .. } => true,
-            Self::Unread(_) | Self::Named { .. } => false,
+            Self::Unread(_) | Self::Loading(_) | Self::Named { .. } => false,
         }
     }
 }

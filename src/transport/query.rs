@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, Method, Uri};
 
 use super::{Candidates, TooLong, Transport};
 use crate::error::ConfigError;
+use crate::head::lists;
 
 /// Takes a single-use, short-lived ticket from the query of a handshake: for browsers, whose
 /// `WebSocket` and `EventSource` cannot send a header of their own, and to origins for which no
@@ -109,16 +110,10 @@ impl Transport for Query {
 
 /// Whether a request opens a WebSocket (RFC 6455; RFC 8441 over HTTP/2) or an event stream.
 fn is_handshake(method: &Method, headers: &HeaderMap) -> bool {
-    let says = |name: &HeaderName, wanted: &str| {
-        headers.get_all(name).iter().filter_map(|line| line.to_str().ok()).any(|line| {
-            let mut items = line.split(',');
-            items.any(|item| {
-                item.split(';').next().is_some_and(|item| item.trim().eq_ignore_ascii_case(wanted))
-            })
-        })
-    };
     match *method {
-        Method::GET => says(&UPGRADE, "websocket") || says(&ACCEPT, "text/event-stream"),
+        Method::GET => {
+            lists(headers, &UPGRADE, "websocket") || lists(headers, &ACCEPT, "text/event-stream")
+        }
         Method::CONNECT => headers.contains_key(&SEC_WEBSOCKET_VERSION),
         _ => false,
     }
