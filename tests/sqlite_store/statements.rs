@@ -1,4 +1,4 @@
-//! How many statements each operation costs.
+//! How many texts each operation sends, whatever statements are in them.
 
 use std::fmt::{Debug, Write};
 use std::sync::{LazyLock, Mutex};
@@ -99,7 +99,10 @@ async fn each_operation_is_one_statement() {
     store.create(id, Arc::new(record(Some("ann"))), terms, NOW).await.unwrap();
     expect("a creation that finds its id taken", 1);
     store.create(fresh(), Arc::new(record(Some("ann"))), terms, NOW).await.unwrap();
-    expect("a creation that ends others, between BEGIN and COMMIT", 3);
+    expect("a creation that ends others, as one text", 1);
+    let terms = Admission::OPEN.limited(Limit::deny(1));
+    store.create(fresh(), Arc::new(record(Some("ann"))), terms, NOW).await.unwrap();
+    expect("a creation that is denied, as one text", 1);
     store.revoke("ann", Revoke::All, 10, NOW).await.unwrap();
     expect("revoke", 1);
     store.delete(id, NOW).await.unwrap();

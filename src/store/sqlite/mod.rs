@@ -26,14 +26,17 @@ use crate::error::OpenError;
 use crate::id::Id;
 use crate::record::{Meta, Record, SessionData};
 
+mod connection;
 mod engine;
 mod error;
 mod ledger;
 mod open;
 mod options;
 mod query;
+mod queue;
 mod row;
 mod schema;
+mod statement;
 mod statements;
 
 /// Keeps sessions in a SQLite file. Clones share their connections.
