@@ -185,3 +185,36 @@ async fn together(connection: &mut Connection, calls: &[Call]) -> Result<Vec<Row
 
 /// How many of those who wait are looked at for company.
 const REACH: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::super::statement::Statement;
+    use super::*;
+
+    #[test]
+    fn those_of_one_kind_go_together_and_nobody_is_passed_for_long() {
+        let load = Statement::reading("load", 4);
+        let touch = Statement::writing(&["touch"], 4);
+        let sweep = Statement::writing(&["sweep"], 1);
+        let mut state = State { waiting: VecDeque::new(), idle: Vec::new(), calls: 0 };
+        let mut callers = Vec::new();
+        for (number, statement) in
+            [&touch, &load, &touch, &sweep, &touch, &sweep, &load, &touch, &touch, &touch]
+                .into_iter()
+                .enumerate()
+        {
+            let (answer, hears) = oneshot::channel();
+            callers.push(Some(hears));
+            let (number, query) = (number as u64, Query::new(statement));
+            state.waiting.push_back(Call { number, query, answer });
+        }
+        callers[2] = None;
+        let trips: Vec<Vec<u64>> = std::iter::from_fn(|| {
+            let calls = state.next();
+            (!calls.is_empty()).then(|| calls.iter().map(|call| call.number).collect())
+        })
+        .collect();
+        let expected: [&[u64]; 5] = [&[0, 4, 7, 8], &[1, 6], &[3], &[5], &[9]];
+        assert_eq!(trips, expected);
+    }
+}
