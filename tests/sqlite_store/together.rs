@@ -97,10 +97,8 @@ async fn who_waits_and_is_dropped_does_nothing_and_holds_nobody_up() {
     let jam = Jam::of(&folder, &store).await;
     let mut tasks = Vec::new();
     for number in 0..24 {
-        let terms = match number {
-            0 | 1 => Admission::OPEN.in_place_of(olds[number]),
-            _ => Admission::OPEN,
-        };
+        let old = olds.get(number);
+        let terms = old.map_or(Admission::OPEN, |old| Admission::OPEN.in_place_of(*old));
         tasks.push(creation(&store, record(Some("ann")), terms));
     }
     pause().await;

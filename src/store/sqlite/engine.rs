@@ -1,8 +1,8 @@
 //! The connections: one that writes, several that read.
 //!
-//! SQLite lets one connection write at a time and makes the others try again and again. Here they
-//! queue up instead, first come first served; only writers of other processes are waited for in
-//! SQLite's way. Readers wait for nobody (with a write-ahead log).
+//! SQLite lets one connection write at a time and makes the others try again and again. Here calls
+//! queue up before it instead; only writers of other processes are waited for in SQLite's way.
+//! Readers wait for no writer (with a write-ahead log).
 
 use std::sync::Arc;
 
@@ -50,5 +50,6 @@ impl Engine {
     }
 }
 
-/// How many connections read.
+/// How many connections read: more than one, so that a long list keeps nobody waiting, and few, so
+/// that under load each carries several calls at once.
 const READERS: usize = 4;

@@ -150,8 +150,9 @@ impl Drop for Driver {
     }
 }
 
-/// Carries out these calls in one trip. If that fails, each goes alone, so that nobody pays for
-/// what another brought along.
+/// Carries out these calls in one trip. If that fails for what one of them may have brought along
+/// (it is too large, the disk is full), each goes alone, so that nobody pays for another. A lock or
+/// a connection that cannot be had concerns all.
 async fn carry(connection: &mut Connection, calls: Vec<Call>) {
     match together(connection, &calls).await {
         Ok(rows) => {
@@ -159,7 +160,7 @@ async fn carry(connection: &mut Connection, calls: Vec<Call>) {
                 drop(call.answer.send(Ok(rows)));
             }
         }
-        Err(error) if calls.len() > 1 && !is_busy(&error) => {
+        Err(error @ Error::Database(_)) if calls.len() > 1 && !is_busy(&error) => {
             for call in calls {
                 let alone = together(connection, slice::from_ref(&call)).await;
                 let rows = alone.map(|mut rows| rows.pop().unwrap_or_default());
@@ -198,17 +199,14 @@ mod tests {
         let sweep = Statement::writing(&["sweep"], 1);
         let mut state = State { waiting: VecDeque::new(), idle: Vec::new(), calls: 0 };
         let mut callers = Vec::new();
-        for (number, statement) in
-            [&touch, &load, &touch, &sweep, &touch, &sweep, &load, &touch, &touch, &touch]
-                .into_iter()
-                .enumerate()
-        {
+        let kinds = [&touch, &load, &touch, &sweep, &touch, &sweep, &load, &touch, &touch, &touch];
+        for (statement, number) in kinds.into_iter().zip(0..) {
             let (answer, hears) = oneshot::channel();
             callers.push(Some(hears));
-            let (number, query) = (number as u64, Query::new(statement));
+            let query = Query::new(statement);
             state.waiting.push_back(Call { number, query, answer });
         }
-        callers[2] = None;
+        callers[2] = None; // dropped
         let trips: Vec<Vec<u64>> = std::iter::from_fn(|| {
             let calls = state.next();
             (!calls.is_empty()).then(|| calls.iter().map(|call| call.number).collect())
