@@ -1,51 +1,26 @@
 //! Calls that wait at the same time and travel together.
 
 use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 
 use sessile::StoreErrorKind;
 use sessile::store::{Limit, SqliteOptions};
-use tokio::task::JoinHandle;
 
 use super::statements::Statements;
 use super::*;
 
-/// Keeps the writer busy until somebody else's lock is let go, so that calls pile up behind it.
-struct Jam {
-    foreigner: SqliteConnection,
-    first: JoinHandle<()>,
-}
-
-impl Jam {
-    async fn of(folder: &Folder, store: &SqliteStore<Sample>) -> Self {
-        let mut foreigner = folder.foreigner().await;
-        sql(&mut foreigner, "BEGIN IMMEDIATE").await;
-        let store = store.clone();
-        let first = tokio::spawn(async move {
-            assert_eq!(store.touch(fresh(), NOW).await.unwrap(), Saved::Gone);
-        });
-        pause().await;
-        Self { foreigner, first }
-    }
-
-    async fn end(mut self) {
-        sql(&mut self.foreigner, "ROLLBACK").await;
-        self.first.await.unwrap();
-    }
-}
-
-/// As long as calls need to get in line, and much shorter than they wait there.
-async fn pause() {
-    tokio::time::sleep(Duration::from_millis(100)).await;
-}
-
-fn creation(
-    store: &SqliteStore<Sample>,
-    record: Record<Sample>,
-    terms: Admission,
-) -> (Id, JoinHandle<Result<Created, sessile::StoreError>>) {
-    let (id, store) = (fresh(), store.clone());
-    let task = async move { store.create(id, Arc::new(record), terms, NOW).await };
-    (id, tokio::spawn(task))
+/// Gets these calls in line, before anything else is done: a runtime of one thread carries them out
+/// only when the test waits.
+async fn get_in_line<V>(calls: &mut [StoreAnswer<V>]) {
+    poll_fn(|context| {
+        for call in &mut *calls {
+            assert!(Pin::new(call).poll(context).is_pending(), "it cannot be done yet");
+        }
+        Poll::Ready(())
+    })
+    .await;
 }
 
 fn with_blob(bytes: usize) -> Record<Sample> {
@@ -54,7 +29,7 @@ fn with_blob(bytes: usize) -> Record<Sample> {
     record
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn one_that_finds_no_room_takes_nobody_along() {
     let (statements, table) = (Statements::of_all(), "counted_together");
     let folder = Folder::new();
@@ -64,15 +39,14 @@ async fn one_that_finds_no_room_takes_nobody_along() {
     let options = SqliteOptions::from_pool(pool).table(table);
     let store = SqliteStore::<Sample>::open(options).await.unwrap();
     for terms in [Admission::OPEN, Admission::OPEN.limited(Limit::evict_oldest(1_000))] {
-        let jam = Jam::of(&folder, &store).await;
         statements.take(table, 0);
         let sizes = [10, 10, 10, 500_000, 10, 10, 10, 10];
-        let tasks: Vec<_> =
-            sizes.iter().map(|bytes| creation(&store, with_blob(*bytes), terms)).collect();
-        pause().await;
-        jam.end().await;
-        for (bytes, (id, task)) in sizes.into_iter().zip(tasks) {
-            match task.await.unwrap() {
+        let ids = sizes.map(|_| fresh());
+        let create = |(id, bytes)| store.create(id, Arc::new(with_blob(bytes)), terms, NOW);
+        let mut calls: Vec<_> = ids.into_iter().zip(sizes).map(create).collect();
+        get_in_line(&mut calls).await;
+        for ((bytes, id), call) in sizes.into_iter().zip(ids).zip(calls) {
+            match call.await {
                 Ok(Created::Done { .. }) => assert!(bytes == 10 && is_live(&store, id).await),
                 Err(error) => {
                     assert_eq!((bytes, error.kind()), (500_000, StoreErrorKind::Full));
@@ -89,27 +63,25 @@ async fn one_that_finds_no_room_takes_nobody_along() {
     assert_eq!(store.count("ann", NOW).await.unwrap(), 14);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn who_waits_and_is_dropped_does_nothing_and_holds_nobody_up() {
     let folder = Folder::new();
     let store = folder.store().await;
     let olds = [begin(&store, record(None)).await, begin(&store, record(None)).await];
-    let jam = Jam::of(&folder, &store).await;
-    let mut tasks = Vec::new();
-    for number in 0..24 {
+    let ids: Vec<_> = (0..24).map(|_| fresh()).collect();
+    let create = |(number, id): (usize, &Id)| {
         let old = olds.get(number);
         let terms = old.map_or(Admission::OPEN, |old| Admission::OPEN.in_place_of(*old));
-        tasks.push(creation(&store, record(Some("ann")), terms));
+        store.create(*id, Arc::new(record(None)), terms, NOW)
+    };
+    let mut calls: Vec<_> = ids.iter().enumerate().map(create).collect();
+    get_in_line(&mut calls).await;
+    let (_, stay): (Vec<_>, Vec<_>) =
+        calls.into_iter().enumerate().partition(|(number, _)| number % 2 == 0);
+    for (_, call) in stay {
+        assert!(matches!(call.await, Ok(Created::Done { .. })));
     }
-    pause().await;
-    for (_, task) in tasks.iter().step_by(2) {
-        task.abort();
-    }
-    pause().await;
-    jam.end().await;
-    for (number, (id, task)) in tasks.into_iter().enumerate() {
-        let outcome = task.await;
-        assert_eq!(outcome.is_ok(), number % 2 == 1, "{outcome:?}");
+    for (number, id) in ids.into_iter().enumerate() {
         assert_eq!(is_live(&store, id).await, number % 2 == 1, "number {number}");
     }
     assert!(is_live(&store, olds[0]).await, "ended by a login that never was");
@@ -144,7 +116,7 @@ async fn who_is_dropped_on_the_way_has_done_all_or_nothing() {
             if both.0 != both.1 {
                 break;
             }
-            pause().await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
             both = (is_live(&store, old).await, is_live(&store, new).await);
         }
         assert_ne!(both.0, both.1, "half a login");
@@ -201,26 +173,21 @@ async fn two_hundred_writes_of_all_kinds_land_exactly() {
     assert_eq!(expected, found);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn of_those_who_write_over_one_version_together_one_wins() {
     let folder = Folder::new();
     let store = folder.store().await;
     let id = begin(&store, record(None)).await;
     for version in 2..12 {
-        let jam = Jam::of(&folder, &store).await;
         let mut next = record(None);
         next.meta.version = version;
-        let writers: Vec<_> = (0..8)
-            .map(|_| {
-                let (store, next) = (store.clone(), Arc::new(next.clone()));
-                tokio::spawn(async move { store.replace(id, version - 1, next, NOW).await })
-            })
-            .collect();
-        pause().await;
-        jam.end().await;
+        let next = Arc::new(next);
+        let write = |_| store.replace(id, version - 1, Arc::clone(&next), NOW);
+        let mut calls: Vec<_> = (0..8).map(write).collect();
+        get_in_line(&mut calls).await;
         let mut won = 0;
-        for writer in writers {
-            match writer.await.unwrap().unwrap() {
+        for call in calls {
+            match call.await.unwrap() {
                 Saved::Done => won += 1,
                 other => assert_eq!(other, Saved::Stale),
             }
@@ -237,18 +204,24 @@ fn a_runtime_that_is_shut_down_leaves_the_store_to_the_next() {
     let (store, id, mut foreigner) = first.block_on(async {
         let store = folder.store().await;
         let id = begin(&store, record(None)).await;
-        let jam = Jam::of(&folder, &store).await;
-        for _ in 0..8 {
-            drop(creation(&store, record(Some("ann")), Admission::OPEN));
+        let mut foreigner = folder.foreigner().await;
+        sql(&mut foreigner, "BEGIN IMMEDIATE").await;
+        for _ in 0..9 {
+            let terms = Admission::OPEN.in_place_of(id);
+            drop(tokio::spawn(store.create(fresh(), Arc::new(record(Some("ann"))), terms, NOW)));
         }
-        pause().await;
-        (store, id, jam.foreigner)
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        (store, id, foreigner)
     });
     first.shutdown_timeout(Duration::from_secs(5));
     runtime().block_on(async {
         sql(&mut foreigner, "ROLLBACK").await;
         assert!(is_live(&store, id).await);
-        assert_eq!(store.count("ann", NOW).await.unwrap(), 0, "nobody was there to carry them");
+        assert_eq!(
+            store.count("ann", NOW).await.unwrap(),
+            0,
+            "nobody was there to bring it to its end"
+        );
         begin(&store, record(None)).await;
         assert!(store.delete(id, NOW).await.unwrap());
     });
