@@ -222,7 +222,8 @@ fn a_runtime_that_is_shut_down_leaves_the_store_to_the_next() {
             0,
             "nobody was there to bring it to its end"
         );
-        begin(&store, record(None)).await;
+        let new = begin(&store, record(None)).await;
+        assert!(is_live(&store, new).await, "written into a transaction that nobody ends");
         assert!(store.delete(id, NOW).await.unwrap());
     });
 }
