@@ -31,6 +31,8 @@ mod opening;
 mod processes;
 #[path = "sqlite_store/statements.rs"]
 mod statements;
+#[path = "sqlite_store/together.rs"]
+mod together;
 
 /// A folder of its own for each test, gone with it.
 struct Folder(PathBuf);

@@ -1,4 +1,4 @@
-//! How many statements each operation costs.
+//! How many texts each operation sends, whatever statements are in them.
 
 use std::fmt::{Debug, Write};
 use std::sync::{LazyLock, Mutex};
@@ -12,13 +12,13 @@ use super::*;
 
 /// Collects sqlx's log of the statements on tables whose names begin with [`COUNTED`].
 #[derive(Clone, Default)]
-struct Statements(Arc<Mutex<Vec<String>>>);
+pub(super) struct Statements(Arc<Mutex<Vec<String>>>);
 
 const COUNTED: &str = "counted_";
 
 impl Statements {
     /// Those of all tests: sqlx logs on threads of its own, so it is global.
-    fn of_all() -> &'static Self {
+    pub(super) fn of_all() -> &'static Self {
         static ALL: LazyLock<Statements> = LazyLock::new(|| {
             let statements = Statements::default();
             let subscriber = tracing_subscriber::registry().with(statements.clone());
@@ -30,7 +30,7 @@ impl Statements {
 
     /// Those on this table since the last time, as soon as there are so many: a line is written
     /// after the answer is sent.
-    fn take(&self, table: &str, count: usize) -> Vec<String> {
+    pub(super) fn take(&self, table: &str, count: usize) -> Vec<String> {
         let on_it = |text: &&String| text.contains(table);
         for _ in 0..500 {
             if self.0.lock().unwrap().iter().filter(on_it).count() >= count {
@@ -99,7 +99,10 @@ async fn each_operation_is_one_statement() {
     store.create(id, Arc::new(record(Some("ann"))), terms, NOW).await.unwrap();
     expect("a creation that finds its id taken", 1);
     store.create(fresh(), Arc::new(record(Some("ann"))), terms, NOW).await.unwrap();
-    expect("a creation that ends others, between BEGIN and COMMIT", 3);
+    expect("a creation that ends others, as one text", 1);
+    let terms = Admission::OPEN.limited(Limit::deny(1));
+    store.create(fresh(), Arc::new(record(Some("ann"))), terms, NOW).await.unwrap();
+    expect("a creation that is denied, as one text", 1);
     store.revoke("ann", Revoke::All, 10, NOW).await.unwrap();
     expect("revoke", 1);
     store.delete(id, NOW).await.unwrap();

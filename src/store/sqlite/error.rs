@@ -1,6 +1,7 @@
 //! What SQLite says went wrong, in our words.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use sqlx::error::DatabaseError;
 
@@ -20,8 +21,9 @@ const AUTH: u32 = 23;
 const NOTADB: u32 = 26;
 
 /// What a call could not do.
-pub(super) fn failure(error: sqlx::Error) -> StoreError {
-    let kind = match &error {
+pub(super) fn failure(error: impl Into<Arc<sqlx::Error>>) -> StoreError {
+    let error = error.into();
+    let kind = match &*error {
         sqlx::Error::PoolTimedOut => StoreErrorKind::Timeout,
         sqlx::Error::Database(cause) => match primary_code(&**cause) {
             Some(BUSY | LOCKED) => StoreErrorKind::Timeout,

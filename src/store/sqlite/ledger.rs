@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use sqlx::Row;
 
-use super::engine::{Engine, Turn};
+use super::engine::Engine;
 use super::error::failure;
 use super::query::Query;
-use super::row::{self, bind_record};
+use super::row::{self, COLUMNS};
 use super::statements::Statements;
 use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
@@ -30,23 +30,19 @@ impl Ledger {
         id: Id,
         now: Timestamp,
     ) -> Result<Option<Record<T>>, StoreError> {
-        let query = Query::new(&self.sql.load).bind(id).bind(now);
-        let rows = query.rows(self.engine.reader().await?.connection()).await?;
+        let rows = self.engine.read(Query::new(&self.sql.load).bind(id).bind(now)).await?;
         rows.first().map(row::record).transpose()
     }
 
     pub(super) async fn create<T: SessionData>(
-        self: &Arc<Self>,
+        &self,
         id: Id,
         record: &Record<T>,
         admission: Admission,
         now: Timestamp,
     ) -> Result<Created, StoreError> {
-        let data = json::encode(&record.data, self.max_data)?;
-        let insert = bind_record(Query::new(&self.sql.insert).bind(id), &record.meta, &data);
-        let insert = insert.bind(now);
-        let subject = record.meta.subject.clone();
-        let newcomer = Arc::new(Newcomer { id, insert, subject, admission, now });
+        let data: Arc<str> = json::encode(&record.data, self.max_data)?.into();
+        let newcomer = Newcomer { id, meta: &record.meta, data, admission, now };
         let created = self.admit(&newcomer).await;
         let full = matches!(&created, Err(error) if error.kind() == StoreErrorKind::Full);
         if full && self.sweep(now, BATCH).await?.removed > 0 {
@@ -55,16 +51,29 @@ impl Ledger {
         created
     }
 
-    async fn admit(self: &Arc<Self>, newcomer: &Arc<Newcomer>) -> Result<Created, StoreError> {
-        let mut turn = self.engine.turn().await?;
-        if newcomer.comes_alone() {
-            return newcomer.insert(&mut turn).await;
+    async fn admit(&self, newcomer: &Newcomer<'_>) -> Result<Created, StoreError> {
+        let Some(query) = newcomer.query(&self.sql) else {
+            let taken = Query::new(&self.sql.taken).bind(newcomer.id).bind(newcomer.now);
+            let taken = !self.engine.read(taken).await?.is_empty();
+            return Ok(if taken { Created::Exists } else { Created::Limit });
+        };
+        let (mut done, mut taken) = (false, !newcomer.needs_room());
+        let (mut replaced, mut evicted) = (false, Vec::new());
+        for row in &self.engine.write(query).await? {
+            let (id, flag) = (row::id(row)?, row::flag(row, 1)?);
+            if id == newcomer.id {
+                (done, taken) = (flag, !flag);
+            } else if newcomer.admission.replacing == Some(id) {
+                replaced = flag;
+            } else {
+                evicted.push(id);
+            }
         }
-        let (ledger, newcomer) = (Arc::clone(self), Arc::clone(newcomer));
-        // In a task of its own: whoever stops polling or drops this call would else leave a
-        // transaction open, and everybody waiting for it.
-        let task = tokio::spawn(async move { newcomer.admit(turn, &ledger.sql).await });
-        task.await.unwrap_or_else(|lost| Err(unavailable(lost)))
+        Ok(match (done, taken) {
+            (true, _) => Created::Done { evicted, replaced },
+            (false, true) => Created::Exists,
+            (false, false) => Created::Limit,
+        })
     }
 
     pub(super) async fn replace<T: SessionData>(
@@ -74,36 +83,34 @@ impl Ledger {
         record: &Record<T>,
         now: Timestamp,
     ) -> Result<Saved, StoreError> {
-        let data = json::encode(&record.data, self.max_data)?;
-        let replace = bind_record(Query::new(&self.sql.replace).bind(id), &record.meta, &data);
-        let replace = replace.bind(now).bind(expected);
-        let version = Query::new(&self.sql.version).bind(id).bind(now);
-        let mut turn = self.engine.turn().await?;
+        let data: Arc<str> = json::encode(&record.data, self.max_data)?.into();
         loop {
-            if replace.any(turn.connection()).await? {
+            let replace = Query::new(&self.sql.replace).record(&record.meta, &data);
+            let replace = replace.bind(id).bind(expected).bind(now);
+            if !self.engine.write(replace).await?.is_empty() {
                 return Ok(Saved::Done);
             }
-            let rows = version.rows(turn.connection()).await?;
-            match rows.first().map(|row| row::number(row, "version")).transpose()? {
+            let version = Query::new(&self.sql.version).bind(id).bind(now);
+            let rows = self.engine.read(version).await?;
+            match rows.first().map(|row| row::number(row, 0)).transpose()? {
                 None => return Ok(Saved::Gone),
                 Some(version) if version != expected => return Ok(Saved::Stale),
-                // Another process has put a record there between the two statements.
+                // Somebody has put a record there between the two statements.
                 Some(_) => {}
             }
         }
     }
 
     pub(super) async fn touch(&self, id: Id, now: Timestamp) -> Result<Saved, StoreError> {
-        let query = Query::new(&self.sql.touch).bind(id).bind(now);
-        let mut turn = self.engine.turn().await?;
-        let done = query.any(turn.connection()).await?;
-        Ok(if done { Saved::Done } else { Saved::Gone })
+        let query = Query::new(&self.sql.touch).bind(now).bind(id).bind(now);
+        let rows = self.engine.write(query).await?;
+        Ok(if rows.is_empty() { Saved::Gone } else { Saved::Done })
     }
 
+    /// Whether there was one, and live.
     pub(super) async fn delete(&self, id: Id, now: Timestamp) -> Result<bool, StoreError> {
-        let query = Query::new(&self.sql.delete).bind(id).bind(now);
-        let mut turn = self.engine.turn().await?;
-        was_live(&query, &mut turn).await
+        let rows = self.engine.write(Query::new(&self.sql.delete).bind(id).bind(now)).await?;
+        rows.first().map_or(Ok(false), |row| row::flag(row, 1))
     }
 
     /// Each batch takes its turn, so that others get theirs in between.
@@ -112,8 +119,7 @@ impl Ledger {
         while removed < max {
             let batch = BATCH.min(max - removed);
             let query = Query::new(&self.sql.sweep).bind(now).bind(batch);
-            let mut turn = self.engine.turn().await?;
-            let swept = query.rows(turn.connection()).await?.len();
+            let swept = self.engine.write(query).await?.len();
             removed += swept;
             if swept < batch {
                 return Ok(Swept::new(removed, false));
@@ -131,14 +137,12 @@ impl Ledger {
     ) -> Result<Vec<(Id, Meta)>, StoreError> {
         let after = after.map_or_else(String::new, |id| id.to_string());
         let query = Query::new(&self.sql.list).bind(subject).bind(&*after).bind(now).bind(max);
-        let rows = query.rows(self.engine.reader().await?.connection()).await?;
-        rows.iter().map(row::session).collect()
+        self.engine.read(query).await?.iter().map(row::session).collect()
     }
 
     pub(super) async fn count(&self, subject: &str, now: Timestamp) -> Result<usize, StoreError> {
-        let query = Query::new(&self.sql.count).bind(subject).bind(now);
-        let rows = query.rows(self.engine.reader().await?.connection()).await?;
-        let counted = rows.first().map_or(Ok(0), |row| row::number(row, "sessions"))?;
+        let rows = self.engine.read(Query::new(&self.sql.count).bind(subject).bind(now)).await?;
+        let counted = rows.first().map_or(Ok(0), |row| row::number(row, 0))?;
         Ok(usize::try_from(counted).unwrap_or(usize::MAX))
     }
 
@@ -150,12 +154,12 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Revoked, StoreError> {
         let (revocation, id) = self.sql.revoke(which);
-        let query = |sql| Query::new(sql).bind(subject).bind(&*id).bind(now);
-        let mut turn = self.engine.turn().await?;
-        let rows = query(&revocation.end).bind(max).rows(turn.connection()).await?;
+        let query = |statement| Query::new(statement).bind(subject).bind(&*id).bind(now);
+        let rows = self.engine.write(query(&revocation.end).bind(max)).await?;
         let mut ids = rows.iter().map(row::id).collect::<Result<Vec<_>, _>>()?;
         ids.sort_unstable();
-        let more = ids.len() == max && query(&revocation.rest).any(turn.connection()).await?;
+        let rest = query(&revocation.rest);
+        let more = ids.len() == max && !self.engine.read(rest).await?.is_empty();
         Ok(Revoked::new(ids, more))
     }
 
@@ -168,11 +172,11 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Scanned, StoreError> {
         let (after, max) = (from.as_ref().map_or("", Cursor::as_str), max.max(1));
-        let query = Query::new(&self.sql.scan).bind(after).bind(now).bind(max);
-        let rows = query.rows(self.engine.reader().await?.connection()).await?;
+        let query = Query::new(&self.sql.scan).bind(now).bind(after).bind(max);
+        let rows = self.engine.read(query).await?;
         let last = rows.last().filter(|_| rows.len() == max);
-        let next = last.map(|row| row.try_get::<&str, _>("id").map(Cursor::new)).transpose();
-        let live = rows.iter().filter(|row| row.try_get("live").unwrap_or(false));
+        let next = last.map(|row| row.try_get::<&str, _>(0).map(Cursor::new)).transpose();
+        let live = rows.iter().filter(|row| row::flag(row, COLUMNS).unwrap_or(false));
         Ok(Scanned::new(
             live.filter_map(|row| row::session(row).ok()).collect(),
             next.map_err(failure)?,
@@ -181,83 +185,47 @@ impl Ledger {
 }
 
 /// A record that is to be kept, and on what terms.
-struct Newcomer {
+struct Newcomer<'a> {
     id: Id,
-    insert: Query,
-    subject: Option<Arc<str>>,
+    meta: &'a Meta,
+    data: Arc<str>,
     admission: Admission,
     now: Timestamp,
 }
 
-impl Newcomer {
-    /// Whether nobody has to go for it, so that one statement does.
-    fn comes_alone(&self) -> bool {
-        let limited = self.admission.limit.is_some() && self.subject.is_some();
-        self.admission.replacing.is_none() && !limited
-    }
-
-    async fn insert(&self, turn: &mut Turn) -> Result<Created, StoreError> {
-        let done = self.insert.any(turn.connection()).await?;
-        Ok(if done {
-            Created::Done { evicted: Vec::new(), replaced: false }
-        } else {
-            Created::Exists
+impl Newcomer<'_> {
+    /// What admits it; `None` if the limit is none at all.
+    fn query(&self, sql: &Statements) -> Option<Query> {
+        let (id, now) = (self.id, self.now);
+        let record = |query: Query| query.bind(id).record(self.meta, &self.data);
+        let old = self.admission.replacing.filter(|old| *old != id);
+        let Some((limit, subject)) = self.admission.limit.zip(self.meta.subject.as_deref()) else {
+            return Some(match old {
+                None => record(Query::new(&sql.insert)).bind(now),
+                Some(old) => record(Query::new(&sql.insert_for)).bind(now).bind(old).bind(now),
+            });
+        };
+        let others = limit.max.checked_sub(1)?;
+        let beside = |query: Query| {
+            let replacing = old.unwrap_or(id);
+            query.bind(subject).bind(id).bind(replacing).bind(now).bind(others)
+        };
+        Some(match limit.excess {
+            Excess::Deny => {
+                let taken = Query::new(&sql.insert_if_room).bind(id).bind(now);
+                beside(record(taken)).bind(now).bind(old).bind(now)
+            }
+            Excess::EvictOldest => {
+                beside(record(Query::new(&sql.insert_and_evict)).bind(now)).bind(old).bind(now)
+            }
         })
     }
 
-    /// All or nothing.
-    async fn admit(&self, mut turn: Turn, sql: &Statements) -> Result<Created, StoreError> {
-        turn.begin().await?;
-        let outcome = self.make_room(&mut turn, sql).await;
-        if matches!(outcome, Ok(Created::Done { .. })) {
-            turn.commit().await?;
-        } else {
-            turn.roll_back().await;
-        }
-        outcome
+    /// Whether it is refused when there is no room.
+    fn needs_room(&self) -> bool {
+        let limit = self.admission.limit.as_ref().filter(|_| self.meta.subject.is_some());
+        limit.is_some_and(|limit| limit.excess == Excess::Deny)
     }
-
-    async fn make_room(&self, turn: &mut Turn, sql: &Statements) -> Result<Created, StoreError> {
-        let Created::Done { mut evicted, mut replaced } = self.insert(turn).await? else {
-            return Ok(Created::Exists);
-        };
-        if let (Some(limit), Some(subject)) = (self.admission.limit, &self.subject) {
-            let replacing = self.admission.replacing.unwrap_or(self.id);
-            // All but the newest of the others, which are one fewer than the limit.
-            let Some(others) = limit.max.checked_sub(1) else {
-                return Ok(Created::Limit);
-            };
-            let excess = |statement| {
-                let query = Query::new(statement).bind(&**subject).bind(self.id).bind(replacing);
-                query.bind(self.now).bind(others)
-            };
-            match limit.excess {
-                Excess::Deny if excess(&sql.is_full).any(turn.connection()).await? => {
-                    return Ok(Created::Limit);
-                }
-                Excess::Deny => {}
-                Excess::EvictOldest => {
-                    let rows = excess(&sql.evict).rows(turn.connection()).await?;
-                    evicted = rows.iter().map(row::id).collect::<Result<_, _>>()?;
-                }
-            }
-        }
-        if let Some(old) = self.admission.replacing.filter(|old| *old != self.id) {
-            let query = Query::new(&sql.delete).bind(old).bind(self.now);
-            replaced = was_live(&query, turn).await?;
-        }
-        Ok(Created::Done { evicted, replaced })
-    }
-}
-
-/// Carries out a deletion, and says whether what it deleted was live.
-async fn was_live(delete: &Query, turn: &mut Turn) -> Result<bool, StoreError> {
-    let rows = delete.rows(turn.connection()).await?;
-    rows.first().map_or(Ok(false), |row| row.try_get("live").map_err(failure))
-}
-
-fn unavailable(cause: impl std::error::Error + Send + Sync + 'static) -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable).with_source(cause)
 }
 
 /// How many expired records one statement removes, so that it is over within milliseconds.

@@ -1,8 +1,10 @@
 //! Sessions in a SQLite file.
 //!
-//! 1. One statement per load and per write; a creation that ends other sessions is a transaction.
+//! 1. One trip to SQLite per load and per write; a creation that ends other sessions is a
+//!    transaction in one text.
 //! 2. Writes queue up for one connection, reads have several: nobody is told that the database is
-//!    locked because of his own process, and other processes are waited for.
+//!    locked because of his own process, and other processes are waited for. What waits at the same
+//!    time goes together.
 //! 3. What is decided (is it live, is the version the expected one, is there room) is decided in
 //!    SQL, with the time that the call brings.
 //! 4. The data is JSON text that other languages read.
@@ -26,14 +28,17 @@ use crate::error::OpenError;
 use crate::id::Id;
 use crate::record::{Meta, Record, SessionData};
 
+mod connection;
 mod engine;
 mod error;
 mod ledger;
 mod open;
 mod options;
 mod query;
+mod queue;
 mod row;
 mod schema;
+mod statement;
 mod statements;
 
 /// Keeps sessions in a SQLite file. Clones share their connections.
@@ -57,7 +62,8 @@ mod statements;
 /// It needs a tokio runtime with its timer, as sqlx does. Any number of processes on one machine
 /// may open the same file; a network file system is no place for it, as for any SQLite database.
 /// Writes wait up to about two seconds for each other, after that they fail as
-/// [`Timeout`](crate::StoreErrorKind::Timeout).
+/// [`Timeout`](crate::StoreErrorKind::Timeout). Those of one kind that wait at the same time share
+/// a transaction: none is acknowledged before its commit, and one that fails fails alone.
 ///
 /// # What survives
 ///

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Row, SqliteConnection, SqlitePool};
 
-use super::engine::{BUSY, Engine, PATIENCE, READERS};
+use super::connection::BUSY;
+use super::engine::Engine;
 use super::error::{is_busy, refusal};
 use super::options::{Source, SqliteOptions};
 use super::schema::{VERSIONS, prepare};
@@ -94,23 +96,12 @@ impl Place {
             keep_a_log(&mut writer).await?;
         }
         prepare(&mut writer, table).await?;
-        let readers = match &self.pool {
-            Some(pool) if on_disk => Some(pool.clone()),
-            Some(_) => return Err(private_memory().into()),
-            None => on_disk.then(|| self.readers()),
-        };
-        Ok(Engine::new(writer, readers))
-    }
-
-    /// Connections are made when they are needed, and kept.
-    fn readers(&self) -> SqlitePool {
-        let options = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(PATIENCE)
-            .test_before_acquire(false) // there is no network that could have gone
-            .idle_timeout(None)
-            .max_lifetime(None);
-        options.connect_lazy_with(self.writer.clone().create_if_missing(false))
+        let options = Arc::new(self.writer.clone().create_if_missing(false));
+        match &self.pool {
+            pool if on_disk => Ok(Engine::on_disk(&options, writer, pool.as_ref())),
+            Some(_) => Err(private_memory().into()),
+            None => Ok(Engine::in_memory(options, writer)),
+        }
     }
 
     fn path(&self) -> Option<PathBuf> {

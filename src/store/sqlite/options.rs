@@ -43,7 +43,8 @@ impl SqliteOptions {
         Self::of(Source::Url(url.into()))
     }
 
-    /// The database of a pool that the application has (of sqlx 0.9), which is used for reading.
+    /// The database of a pool that the application has (of sqlx 0.9), which is used for reading:
+    /// up to four of its connections at once.
     ///
     /// Writing gets one more connection with the same options, so that writes queue up in the
     /// store and not in SQLite. The pool's own settings stay as they are: choose

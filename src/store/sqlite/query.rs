@@ -1,23 +1,21 @@
-//! A statement and its parameters.
+//! A call, and the values that it brings.
 
 use std::sync::Arc;
 
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Arguments, Error};
 
-use super::error::{failure, is_busy};
 use super::row::stored;
+use super::statement::{Statement, Trip};
 use crate::clock::Timestamp;
-use crate::error::StoreError;
 use crate::id::Id;
 
-/// A statement with its parameters, kept so that it can be tried again.
+/// A call: its statement, and the values for it.
 pub(super) struct Query {
-    sql: Arc<str>,
+    statement: Arc<Statement>,
     values: Vec<Value>,
 }
 
-#[derive(Clone)]
 pub(super) enum Value {
     Integer(i64),
     Text(Arc<str>),
@@ -25,8 +23,8 @@ pub(super) enum Value {
 }
 
 impl Query {
-    pub(super) fn new(sql: &Arc<str>) -> Self {
-        Self { sql: Arc::clone(sql), values: Vec::new() }
+    pub(super) fn new(statement: &Arc<Statement>) -> Self {
+        Self { statement: Arc::clone(statement), values: Vec::with_capacity(USUAL) }
     }
 
     pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
@@ -34,37 +32,25 @@ impl Query {
         self
     }
 
-    /// Carries it out to its end, and gives its rows.
-    ///
-    /// Writes tell with `RETURNING` what they did, and are read to the end all the same: sqlx's
-    /// `fetch_one` and `fetch_optional` reset a statement at its first row and drop the outcome of
-    /// the commit that this brings about, so a write that failed (the disk is full) would pass for
-    /// done.
-    pub(super) async fn rows(
-        &self,
-        connection: &mut SqliteConnection,
-    ) -> Result<Vec<SqliteRow>, StoreError> {
-        for _ in 1..ATTEMPTS {
-            match self.prepared().fetch_all(&mut *connection).await {
-                Err(error) if is_busy(&error) => {}
-                outcome => return outcome.map_err(failure),
-            }
-        }
-        self.prepared().fetch_all(connection).await.map_err(failure)
+    /// Whether both do the same with other values, so that they can go together.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.statement, &other.statement)
     }
 
-    /// Whether it gives a row.
-    pub(super) async fn any(&self, connection: &mut SqliteConnection) -> Result<bool, StoreError> {
-        self.rows(connection).await.map(|rows| !rows.is_empty())
+    /// The way for so many of them, or for as many of them as go together.
+    pub(super) fn trip(&self, calls: usize) -> Option<Trip<'_>> {
+        self.statement.trip(calls)
     }
 
-    fn prepared(&self) -> sqlx::query::Query<'_, Sqlite, SqliteArguments> {
-        // The one thing that varies in our SQL is the table's name, which is a checked identifier.
-        let query = sqlx::query(AssertSqlSafe(Arc::clone(&self.sql)));
-        self.values.iter().fold(query, |query, value| match value {
-            Value::Integer(number) => query.bind(*number),
-            Value::Text(text) => query.bind(Arc::clone(text)),
-            Value::Null => query.bind(None::<String>),
+    /// Puts its values behind those of the calls before it.
+    pub(super) fn put_into(&self, arguments: &mut SqliteArguments) -> Result<(), Error> {
+        self.values.iter().try_for_each(|value| {
+            let added = match value {
+                Value::Integer(number) => arguments.add(*number),
+                Value::Text(text) => arguments.add(Arc::clone(text)),
+                Value::Null => arguments.add(None::<i64>),
+            };
+            added.map_err(Error::Encode)
         })
     }
 }
@@ -111,7 +97,11 @@ impl From<Option<Arc<str>>> for Value {
     }
 }
 
-/// How often a statement is tried while another process holds the lock. SQLite itself waits
-/// [`BUSY`](super::engine::BUSY) in each, at growing intervals of up to 100 ms; beginning anew
-/// keeps the intervals short, or a steady writer elsewhere would always be quicker.
-const ATTEMPTS: u32 = 10;
+impl From<Option<Id>> for Value {
+    fn from(id: Option<Id>) -> Self {
+        id.map_or(Self::Null, Self::from)
+    }
+}
+
+/// As many values have those that write a record.
+const USUAL: usize = 17;

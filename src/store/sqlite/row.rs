@@ -19,66 +19,71 @@ use crate::store::{context, json};
 pub(super) const META: &str = "subject, version, generation, confirmed, persistent, renewed, \
                                created, authenticated, idle, absolute, last_seen, context";
 
-/// Binds the columns of [`META`], and the data after them.
-pub(super) fn bind_record(query: Query, meta: &Meta, data: &str) -> Query {
-    query
-        .bind(meta.subject.clone())
-        .bind(meta.version)
-        .bind(u64::from(meta.generation))
-        .bind(meta.confirmed)
-        .bind(meta.persistent)
-        .bind(meta.renewed)
-        .bind(meta.created)
-        .bind(meta.authenticated)
-        .bind(Timestamp::from_millis(0).plus(meta.idle()))
-        .bind(meta.absolute)
-        .bind(meta.last_seen())
-        .bind(context::encode(meta).map(Arc::from))
-        .bind(data)
+/// How many these are, with the data.
+pub(super) const COLUMNS: usize = 13;
+
+impl Query {
+    /// Binds the columns of [`META`], and the data after them.
+    pub(super) fn record(self, meta: &Meta, data: &Arc<str>) -> Self {
+        self.bind(meta.subject.clone())
+            .bind(meta.version)
+            .bind(u64::from(meta.generation))
+            .bind(meta.confirmed)
+            .bind(meta.persistent)
+            .bind(meta.renewed)
+            .bind(meta.created)
+            .bind(meta.authenticated)
+            .bind(Timestamp::from_millis(0).plus(meta.idle()))
+            .bind(meta.absolute)
+            .bind(meta.last_seen())
+            .bind(context::encode(meta).map(Arc::from))
+            .bind(Some(Arc::clone(data)))
+    }
 }
 
 /// A row of [`META`] and the data.
 pub(super) fn record<T: DeserializeOwned>(row: &SqliteRow) -> Result<Record<T>, StoreError> {
-    let data = row.try_get::<&str, _>("data").map_err(failure)?;
-    Ok(Record::new(meta(row)?, json::decode(data)?))
+    let data = row.try_get::<&str, _>(COLUMNS - 1).map_err(failure)?;
+    Ok(Record::new(meta(row, 0)?, json::decode(data)?))
 }
 
 /// A row with the id and [`META`].
 pub(super) fn session(row: &SqliteRow) -> Result<(Id, Meta), StoreError> {
-    Ok((id(row)?, meta(row)?))
+    Ok((id(row)?, meta(row, 1)?))
 }
 
-/// The id in a row.
+/// The id in a row that begins with it.
 pub(super) fn id(row: &SqliteRow) -> Result<Id, StoreError> {
-    row.try_get::<&str, _>("id").map_err(failure)?.parse().map_err(undecodable)
+    row.try_get::<&str, _>(0).map_err(failure)?.parse().map_err(undecodable)
 }
 
-fn meta(row: &SqliteRow) -> Result<Meta, StoreError> {
-    let created = time(row, "created")?;
-    let idle = Duration::from_millis(number(row, "idle")?);
-    let mut meta = Meta::new(created, idle, Duration::ZERO);
-    meta.version = number(row, "version")?;
-    meta.generation = number(row, "generation")?.try_into().map_err(undecodable)?;
-    meta.confirmed = number(row, "confirmed")? != 0;
-    meta.persistent = number(row, "persistent")? != 0;
-    meta.renewed = time(row, "renewed")?;
-    meta.authenticated = time(row, "authenticated")?;
-    meta.absolute = time(row, "absolute")?;
-    meta.subject = row.try_get::<Option<&str>, _>("subject").map_err(failure)?.map(Arc::from);
-    meta.touch(time(row, "last_seen")?);
-    meta.context = context::decode(row.try_get("context").map_err(failure)?)?;
+/// [`META`] from this column on.
+fn meta(row: &SqliteRow, first: usize) -> Result<Meta, StoreError> {
+    let number = |column| number(row, first + column);
+    let time = |column| number(column).map(Timestamp::from_millis);
+    let mut meta = Meta::new(time(6)?, Duration::from_millis(number(8)?), Duration::ZERO);
+    meta.subject = row.try_get::<Option<&str>, _>(first).map_err(failure)?.map(Arc::from);
+    meta.version = number(1)?;
+    meta.generation = number(2)?.try_into().map_err(undecodable)?;
+    meta.confirmed = number(3)? != 0;
+    meta.persistent = number(4)? != 0;
+    meta.renewed = time(5)?;
+    meta.authenticated = time(7)?;
+    meta.absolute = time(9)?;
+    meta.touch(time(10)?);
+    meta.context = context::decode(row.try_get(first + 11).map_err(failure)?)?;
     Ok(meta)
 }
 
-fn time(row: &SqliteRow, column: &str) -> Result<Timestamp, StoreError> {
-    number(row, column).map(Timestamp::from_millis)
-}
-
-pub(super) fn number(row: &SqliteRow, column: &str) -> Result<u64, StoreError> {
+pub(super) fn number(row: &SqliteRow, column: usize) -> Result<u64, StoreError> {
     match row.try_get::<i64, _>(column).map_err(failure)? {
         i64::MAX => Ok(u64::MAX),
         number => u64::try_from(number).map_err(undecodable),
     }
+}
+
+pub(super) fn flag(row: &SqliteRow, column: usize) -> Result<bool, StoreError> {
+    row.try_get(column).map_err(failure)
 }
 
 /// SQLite's integers end at 2^63 - 1, which stands for all that is later: for ever. In
