@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::codec::Codec;
 use crate::endings::Endings;
 use crate::error::StoreError;
@@ -63,6 +63,35 @@ pub(crate) struct Bound {
 }
 
 impl<T> Shared<T> {
+    /// The defaults, around a store.
+    pub(crate) fn new(store: Arc<dyn Store<T>>) -> Self {
+        Self {
+            store,
+            transports: Vec::new(),
+            reads: Vec::new(),
+            handshakes: None,
+            first_present: false,
+            expiry: Expiry::default(),
+            profile: None,
+            limit: None,
+            clock: Arc::new(SystemClock),
+            observer: None,
+            store_timeout: Duration::from_secs(2),
+            revocation_check: Duration::from_secs(5),
+            endings: Arc::default(),
+            anonymous_when_store_fails: false,
+            keep_edits_on_server_error: false,
+            lazy: false,
+            refusals: Refusals::problem(),
+            bodies: Bodies::default(),
+            verifiers: Vec::new(),
+            hints: None,
+            clear_site_data: None,
+            max_size: None,
+            tickets: None,
+        }
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now().into()
     }

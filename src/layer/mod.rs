@@ -1,7 +1,7 @@
 //! The layer and its settings.
 
-// In the order in which the documentation is to list the methods, which is that of the modules.
-mod new;
+// In the order in which the documentation is to list the methods.
+mod session_layer;
 
 mod transports;
 
@@ -14,53 +14,18 @@ mod failures;
 
 mod hooks;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tower_layer::Layer;
-
+pub use self::session_layer::SessionLayer;
 use crate::error::ConfigError;
-use crate::key::Keyring;
 use crate::record::SessionData;
 #[cfg(feature = "openapi")]
 use crate::refusal::Refusals;
 use crate::registry::Sessions;
 use crate::report::Report;
-use crate::service::SessionService;
 use crate::shared::Shared;
 use crate::sweeper::Sweeper;
-
-/// Puts a [`Session<T>`](crate::Session) into every request that passes, and carries out on the
-/// response what became of it.
-///
-/// The layer never refuses a request for lack of a session: extractors and guards do. Layers of
-/// different `T` stand side by side on one router; the same `T` twice on one route is answered
-/// with 500 and a log line that says so. Give their cookies different names: two layers cannot tell
-/// whose a cookie of one name is, and would overwrite and clear each other's.
-///
-/// ```
-/// use std::time::Duration;
-/// use sessile::{Expiry, Key, SessionLayer, store::MemoryStore, transport::Cookie};
-/// # use serde::{Deserialize, Serialize};
-/// #[derive(Clone, Serialize, Deserialize)]
-/// struct Member { name: String }
-///
-/// let sessions = SessionLayer::<Member>::new(MemoryStore::new(), Key::generate())
-///     .transport(Cookie::host("sid"))
-///     .expiry(Expiry::idle(Duration::from_secs(1800)).absolute(Duration::from_secs(43_200)));
-/// ```
-///
-/// # Defaults
-/// The ticket travels in the cookie `__Host-sid` (`Secure`, `HttpOnly`, `SameSite=Lax`, kept until
-/// the browser is closed); limits are those of [`Expiry`](crate::Expiry); sessions are loaded for
-/// every request with a valid ticket; a store that fails or takes more than 2 seconds means 503;
-/// edits are dropped when the handler answers 5xx; refusals are problem+json.
-#[must_use = "a layer does nothing until it wraps a service"]
-pub struct SessionLayer<T> {
-    keys: Keyring,
-    shared: Arc<Shared<T>>,
-}
 
 impl<T: SessionData> SessionLayer<T> {
     /// Loads sessions only when somebody asks: the extensions then hold a
@@ -171,25 +136,5 @@ fn accept<L>(configured: Result<L, ConfigError>) -> L {
     match configured {
         Ok(layer) => layer,
         Err(error) => panic!("{error}"),
-    }
-}
-
-impl<S, T> Layer<S> for SessionLayer<T> {
-    type Service = SessionService<S, T>;
-
-    fn layer(&self, inner: S) -> SessionService<S, T> {
-        SessionService::new(inner, &self.shared)
-    }
-}
-
-impl<T> Clone for SessionLayer<T> {
-    fn clone(&self) -> Self {
-        Self { keys: self.keys.clone(), shared: Arc::clone(&self.shared) }
-    }
-}
-
-impl<T> fmt::Debug for SessionLayer<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.shared.fmt(f)
     }
 }

@@ -1,19 +1,49 @@
-//! A new layer: on a store, or on none.
+//! The layer itself, and how one begins: on a store, or on none.
 
+use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::SessionLayer;
-use crate::clock::SystemClock;
+use tower_layer::Layer;
+
 use crate::codec::Carrier;
-use crate::expiry::Expiry;
 use crate::key::{Key, Keyring};
 use crate::record::SessionData;
-use crate::refusal::{Bodies, Refusals};
+use crate::service::SessionService;
 use crate::shared::Shared;
 use crate::store::Store;
 use crate::tickets::{Revocation, Tickets};
 use crate::transport::Cookie;
+
+/// Puts a [`Session<T>`](crate::Session) into every request that passes, and carries out on the
+/// response what became of it.
+///
+/// The layer never refuses a request for lack of a session: extractors and guards do. Layers of
+/// different `T` stand side by side on one router; the same `T` twice on one route is answered
+/// with 500 and a log line that says so. Give their cookies different names: two layers cannot tell
+/// whose a cookie of one name is, and would overwrite and clear each other's.
+///
+/// ```
+/// use std::time::Duration;
+/// use sessile::{Expiry, Key, SessionLayer, store::MemoryStore, transport::Cookie};
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct Member { name: String }
+///
+/// let sessions = SessionLayer::<Member>::new(MemoryStore::new(), Key::generate())
+///     .transport(Cookie::host("sid"))
+///     .expiry(Expiry::idle(Duration::from_secs(1800)).absolute(Duration::from_secs(43_200)));
+/// ```
+///
+/// # Defaults
+/// The ticket travels in the cookie `__Host-sid` (`Secure`, `HttpOnly`, `SameSite=Lax`, kept until
+/// the browser is closed); limits are those of [`Expiry`](crate::Expiry); sessions are loaded for
+/// every request with a valid ticket; a store that fails or takes more than 2 seconds means 503;
+/// edits are dropped when the handler answers 5xx; refusals are problem+json.
+#[must_use = "a layer does nothing until it wraps a service"]
+pub struct SessionLayer<T> {
+    pub(super) keys: Keyring,
+    pub(super) shared: Arc<Shared<T>>,
+}
 
 impl<T> SessionLayer<T> {
     /// A layer that keeps sessions in `store` and signs tickets with `keys`: a
@@ -30,32 +60,8 @@ impl<T> SessionLayer<T> {
     where
         T: SessionData, // here, so that the compiler says what `T` lacks
     {
-        let shared = Shared {
-            store: Arc::new(store),
-            transports: Vec::new(),
-            reads: Vec::new(),
-            handshakes: None,
-            first_present: false,
-            expiry: Expiry::default(),
-            profile: None,
-            limit: None,
-            clock: Arc::new(SystemClock),
-            observer: None,
-            store_timeout: Duration::from_secs(2),
-            revocation_check: Duration::from_secs(5),
-            endings: Arc::default(),
-            anonymous_when_store_fails: false,
-            keep_edits_on_server_error: false,
-            lazy: false,
-            refusals: Refusals::problem(),
-            bodies: Bodies::default(),
-            verifiers: Vec::new(),
-            hints: None,
-            clear_site_data: None,
-            max_size: None,
-            tickets: None,
-        };
-        Self { keys: keys.into(), shared: Arc::new(shared) }.transport(Cookie::host("sid"))
+        let shared = Arc::new(Shared::new(Arc::new(store)));
+        Self { keys: keys.into(), shared }.transport(Cookie::host("sid"))
     }
 }
 
@@ -95,5 +101,25 @@ impl<T: SessionData> SessionLayer<T> {
         let mut layer = Self::new(Arc::clone(&tickets), Key::generate());
         layer.shared().tickets = Some(tickets);
         layer
+    }
+}
+
+impl<S, T> Layer<S> for SessionLayer<T> {
+    type Service = SessionService<S, T>;
+
+    fn layer(&self, inner: S) -> SessionService<S, T> {
+        SessionService::new(inner, &self.shared)
+    }
+}
+
+impl<T> Clone for SessionLayer<T> {
+    fn clone(&self) -> Self {
+        Self { keys: self.keys.clone(), shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<T> fmt::Debug for SessionLayer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.fmt(f)
     }
 }
