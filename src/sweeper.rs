@@ -45,7 +45,8 @@ pub struct Sweeper {
 
 impl Sweeper {
     pub(crate) fn new<T: Send + Sync + 'static>(shared: Arc<Shared<T>>, every: Duration) -> Self {
-        let handle = SweeperHandle { stop: Signal::default(), over: Signal::default() };
+        let [begun, stop, over] = [Signal::default(), Signal::default(), Signal::default()];
+        let handle = SweeperHandle { begun, stop, over };
         let run = Box::pin(sweep(shared, every, handle.stop.clone()));
         Self { run, _over: SetOnDrop(handle.over.clone()), handle }
     }
@@ -60,6 +61,7 @@ impl Future for Sweeper {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.handle.begun.set();
         let done = self.run.as_mut().poll(cx);
         if done.is_ready() {
             self.handle.over.set();
@@ -92,6 +94,7 @@ impl fmt::Debug for Sweeper {
 /// ```
 #[derive(Clone)]
 pub struct SweeperHandle {
+    begun: Signal,
     stop: Signal,
     over: Signal,
 }
@@ -101,7 +104,10 @@ impl SweeperHandle {
     /// was never spawned, and when it is stopped already.
     pub async fn stop(&self) {
         self.stop.set();
-        self.over.wait().await;
+        // Whoever begins after that sees the stop first, and does nothing.
+        if self.begun.is_set() {
+            self.over.wait().await;
+        }
     }
 }
 
@@ -154,3 +160,19 @@ const BREATH: Duration = Duration::from_millis(5);
 
 /// Nobody waits for a batch, so it may take longer than a request's call.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Key, SessionLayer, Values, store::MemoryStore};
+
+    #[tokio::test]
+    async fn a_sweeper_that_never_ran_is_stopped_at_once() {
+        let layer = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+        let sweeper = layer.sweeper(Duration::from_secs(3600));
+        let handle = sweeper.handle();
+        let stopped = tokio::time::timeout(Duration::from_secs(60), handle.stop()).await;
+        assert!(stopped.is_ok(), "there is nothing to wait for");
+        sweeper.await; // and does nothing when it runs after all
+    }
+}
