@@ -82,7 +82,10 @@ impl<T> RequireSession<T> {
         self.0.open.iter()
     }
 
-    /// Sets the statuses and bodies of this guard's refusals.
+    /// Sets the statuses and bodies of this guard's refusals. A [login
+    /// page](Refusals::login_page) belongs to the [layer](crate::SessionLayer::refusals): inside a
+    /// nested router a guard does not see the part of the path that the router took off, and would
+    /// send visitors back to somewhere else.
     ///
     /// ```
     /// # use http::{Request, Response};
@@ -211,7 +214,9 @@ impl<T> RequireLayer<T> {
         self.0.open.iter()
     }
 
-    /// Sets the statuses and bodies of this guard's refusals; without it those of the layer.
+    /// Sets the statuses and bodies of this guard's refusals; without it those of the layer, where
+    /// a [login page](Refusals::login_page) belongs: inside a nested router a guard does not see
+    /// where the visitor was going.
     pub fn refusals(mut self, refusals: Refusals) -> Self {
         Arc::make_mut(&mut self.0).refusals = Some(refusals);
         self
