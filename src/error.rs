@@ -53,7 +53,7 @@ pub enum ErrorKind {
     /// The operating system gave no random bytes.
     Random,
     /// The data is larger than the layer's
-    /// [`max_size`](crate::SessionLayer::max_size) allows.
+    /// [`max_size`](crate::SessionLayer::max_size) allows, or than the store accepts.
     TooLarge,
     /// The layer has no transport for what was asked.
     NoTransport,
@@ -72,7 +72,11 @@ impl Error {
 
 impl From<StoreError> for Error {
     fn from(source: StoreError) -> Self {
-        Self { kind: ErrorKind::Store, source: Some(source) }
+        let kind = match source.kind() {
+            StoreErrorKind::TooLarge => ErrorKind::TooLarge,
+            _ => ErrorKind::Store,
+        };
+        Self { kind, source: Some(source) }
     }
 }
 
@@ -90,7 +94,7 @@ impl fmt::Display for Error {
             ErrorKind::Unknown => "a commit was dropped before the session store had answered",
             ErrorKind::Store => "the session store failed",
             ErrorKind::Random => "the operating system gave no random bytes",
-            ErrorKind::TooLarge => "the session's data is larger than the layer allows",
+            ErrorKind::TooLarge => "the session's data is larger than its layer or store allows",
             ErrorKind::NoTransport => {
                 "the layer takes no handshake tickets: add \
                  `.or_transport(Query::named(\"ticket\"))` to it"

@@ -118,7 +118,7 @@ impl From<Error> for Status {
         let code = match error.kind() {
             ErrorKind::NoSession | ErrorKind::Gone => Code::Unauthenticated,
             ErrorKind::Conflict => Code::Aborted,
-            ErrorKind::Limit => Code::ResourceExhausted,
+            ErrorKind::Limit | ErrorKind::TooLarge => Code::ResourceExhausted,
             ErrorKind::Store | ErrorKind::Unknown => Code::Unavailable,
             _ => Code::Internal,
         };

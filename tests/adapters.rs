@@ -326,6 +326,17 @@ async fn tonic_requests_give_their_session_or_a_status() {
 }
 
 #[tokio::test]
+async fn what_is_too_large_exhausts_a_resource() {
+    let service = members().max_size(100).layer(tower::service_fn(async |request: Request<()>| {
+        let session = Session::<Member>::of(&request).unwrap();
+        let error = session.create(Member::named(&"a".repeat(200))).unwrap_err();
+        assert_eq!(tonic::Status::from(error).code(), tonic::Code::ResourceExhausted);
+        Ok::<_, std::convert::Infallible>(Response::new(tonic::body::Body::empty()))
+    }));
+    service.oneshot(Request::new(())).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_grpc_request_is_refused_with_a_grpc_status() {
     let service = ServiceBuilder::new()
         .layer(members())
