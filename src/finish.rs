@@ -1,11 +1,11 @@
 //! What the response must carry: the ticket, its removal, and a word to caches.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 
-use crate::codec::Text;
-use crate::id::Id;
+use crate::codec::{Text, Ticket};
 use crate::log;
 use crate::record::SessionData;
 use crate::refusal::Refusal;
@@ -13,7 +13,6 @@ use crate::response::{Privacy, guard_caches};
 use crate::session::{Inner, Owed};
 use crate::shared::{Bound, Shared};
 use crate::site_data::CLEAR_SITE_DATA;
-use crate::tickets::Tickets;
 
 /// Puts on the response what the commit decided.
 pub(crate) fn finish<T: SessionData>(
@@ -28,21 +27,14 @@ pub(crate) fn finish<T: SessionData>(
         Owed::Nothing => return Ok(()),
         Owed::Ticket { via, ticket, max_age } => {
             if let Some(bound) = shared.transports.get(usize::from(via)) {
-                let carried = match &shared.tickets {
-                    None => None,
-                    Some(tickets) => Some(carry(tickets, bound, ticket.id, session)?),
-                };
-                let token = match carried {
-                    None => bound.codec.seal(&ticket, || shared.now()),
-                    Some(text) => Text::Other(text),
-                };
-                bound.transport.attach(headers, token.as_str(), max_age).map_err(|_too_long| {
-                    if shared.tickets.is_some() {
-                        return Refusal::TooLarge;
-                    }
-                    log::ticket_does_not_fit(bound.transport.purpose());
-                    Refusal::Internal
-                })?;
+                let token = seal(bound, &ticket, session)?;
+                attach(shared, bound, token.as_str(), max_age, headers)?;
+            }
+            Privacy::NoStore
+        }
+        Owed::Carried { via, text, max_age } => {
+            if let Some(bound) = shared.transports.get(usize::from(via)) {
+                attach(shared, bound, &text.0, max_age, headers)?;
             }
             Privacy::NoStore
         }
@@ -63,14 +55,34 @@ pub(crate) fn finish<T: SessionData>(
     guard_caches(headers, privacy, &shared.reads).map_err(|_too_many| Refusal::Internal)
 }
 
-/// The ticket with the whole session in it, as it is after the commit.
-fn carry<T: SessionData>(
-    tickets: &Tickets<T>,
+fn attach<T>(
+    shared: &Shared<T>,
     bound: &Bound,
-    id: Id,
+    token: &str,
+    max_age: Option<Duration>,
+    headers: &mut HeaderMap,
+) -> Result<(), Refusal> {
+    bound.transport.attach(headers, token, max_age).map_err(|_too_long| {
+        if shared.tickets.is_some() {
+            return Refusal::TooLarge;
+        }
+        log::ticket_does_not_fit(bound.transport.purpose());
+        Refusal::Internal
+    })
+}
+
+/// A ticket of this session as it is after the commit, for this transport: its name, or the whole
+/// of it.
+pub(crate) fn seal<T: SessionData>(
+    bound: &Bound,
+    ticket: &Ticket,
     session: &Inner<T>,
-) -> Result<String, Refusal> {
-    let record = session.state().current().map(Arc::clone).ok_or(Refusal::Internal)?;
-    let now = session.shared.now();
-    tickets.seal(bound.transport.purpose(), id, &record, now).ok_or(Refusal::Internal)
+) -> Result<Text, Refusal> {
+    let shared = &session.shared;
+    let Some(tickets) = &shared.tickets else {
+        return Ok(bound.codec.seal(ticket, || shared.now()));
+    };
+    let record = session.state().written().map(Arc::clone).ok_or(Refusal::Internal)?;
+    let text = tickets.seal(bound.transport.purpose(), ticket.id, &record, shared.now());
+    text.map(Text::Other).ok_or(Refusal::Internal)
 }

@@ -191,7 +191,7 @@ where
                     match session.close() {
                         Left::Nothing => return polled,
                         Left::Caches => {
-                            answer(session, Ok(Owed::Nothing), result);
+                            answer(session, Owed::Nothing, None, result);
                             return polled;
                         }
                         Left::Commit => {}
@@ -199,7 +199,7 @@ where
                     let outcome = outcome(result, session.shared.keep_edits_on_server_error);
                     let mut commit = Commit::new(Arc::clone(session), outcome);
                     if let Poll::Ready(saved) = commit.poll(cx) {
-                        answer(session, owed(session, saved), result);
+                        conclude(session, saved, result);
                         return polled;
                     }
                     let Poll::Ready(result) = polled else { return Poll::Pending };
@@ -208,7 +208,7 @@ where
                 StepProjection::Save { commit, result } => {
                     let saved = ready!(commit.poll(cx));
                     let Some(mut result) = result.take() else { return Poll::Pending };
-                    answer(commit.session(), owed(commit.session(), saved), &mut result);
+                    conclude(commit.session(), saved, &mut result);
                     return Poll::Ready(result);
                 }
                 StepProjection::Refuse { refused } => {
@@ -223,27 +223,43 @@ where
     }
 }
 
-/// What the response owes the client after a commit, or why there is none.
-fn owed<T>(session: &Inner<T>, saved: Result<(), Error>) -> Result<Owed, Refusal> {
-    match saved {
-        Ok(()) => Ok(mem::replace(&mut session.state().owed, Owed::Nothing)),
-        Err(error) => refusal(error.kind()).map_or(Ok(Owed::Nothing), Err),
-    }
+/// Puts on the response what the commit has left.
+fn conclude<T: SessionData, R: Default + 'static, E>(
+    session: &Inner<T>,
+    saved: Result<(), Error>,
+    result: &mut Result<Response<R>, E>,
+) {
+    let owed = mem::replace(&mut session.state().owed, Owed::Nothing);
+    // That somebody else ended the session meanwhile is no reason for a refusal: the response goes
+    // out as it is.
+    let failed = saved.err().filter(|error| error.kind() != ErrorKind::Gone);
+    answer(session, owed, failed.map(|error| error.refusal()), result);
 }
 
-/// Puts on the response what is owed, or a refusal in its place.
+/// Puts on the response what is owed; on a refusal in its place, if there is one.
 fn answer<T: SessionData, R: Default + 'static, E>(
     session: &Inner<T>,
-    owed: Result<Owed, Refusal>,
+    owed: Owed,
+    refusal: Option<Refusal>,
     result: &mut Result<Response<R>, E>,
 ) {
     let Ok(response) = result else { return };
-    let finished = owed.and_then(|owed| {
-        finish(&session.shared, owed, session, session.was_touched(), response.headers_mut())
-    });
-    if let Err(refusal) = finished {
-        let asked = Asked::by(response.headers());
-        *response = respond(&session.shared, refusal, &asked);
+    let shared = &session.shared;
+    let (owed, refusal) = match refusal {
+        None => {
+            let touched = session.was_touched();
+            match finish(shared, owed, session, touched, response.headers_mut()) {
+                Ok(()) => return,
+                Err(refusal) => (Owed::Nothing, refusal),
+            }
+        }
+        Some(refusal) => (owed, refusal),
+    };
+    let asked = Asked::by(response.headers());
+    *response = respond(shared, refusal, &asked);
+    // A commit before the one that failed may have issued or ended a ticket: the client must know.
+    if finish(shared, owed, session, false, response.headers_mut()).is_err() {
+        *response = respond(shared, refusal, &asked);
     }
 }
 
@@ -254,18 +270,6 @@ fn respond<T: 'static, R: Default + 'static>(
 ) -> Response<R> {
     let response = shared.refusals.render(refusal.into(), shared.challenge(), asked);
     shared.bodies.render(response)
-}
-
-/// Which refusal takes the place of a response whose session could not be saved. That somebody
-/// else ended the session meanwhile is no reason for one: the response goes out as it is.
-const fn refusal(failed: ErrorKind) -> Option<Refusal> {
-    match failed {
-        ErrorKind::Gone => None,
-        ErrorKind::Conflict => Some(Refusal::Conflict),
-        ErrorKind::Limit => Some(Refusal::LimitReached),
-        ErrorKind::Store | ErrorKind::Unknown => Some(Refusal::StoreUnavailable),
-        _ => Some(Refusal::Internal),
-    }
 }
 
 /// How the inner service fared. gRPC says so in a header of its own when it fails at once.

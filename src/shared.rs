@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
+use serde::Serialize;
 
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::codec::Codec;
 use crate::endings::Endings;
-use crate::error::StoreError;
+use crate::error::{Error, ErrorKind, StoreError};
 use crate::event::{EndReason, Event, Observer};
 use crate::expiry::Expiry;
 use crate::hints::ClientHints;
 use crate::id::Id;
 use crate::log;
 use crate::profile::{Ceiling, Profile};
+use crate::record::Record;
 use crate::refusal::{Bodies, Refusals};
+use crate::size::fits;
 use crate::store::{Limit, Store};
 use crate::tickets::Tickets;
 use crate::transport::Transport;
@@ -111,6 +114,17 @@ impl<T> Shared<T> {
     pub(crate) fn store_failed(&self, operation: &'static str, error: &StoreError) {
         log::store_failed(operation, error);
         self.tell(Event::StoreFailed { operation, error });
+    }
+
+    /// Whether a session's data may be as large as this.
+    pub(crate) fn check_size(&self, record: &Record<T>) -> Result<(), Error>
+    where
+        T: Serialize,
+    {
+        match self.max_size {
+            Some(limit) if !fits(&record.data, limit) => Err(Error::new(ErrorKind::TooLarge)),
+            _ => Ok(()),
+        }
     }
 
     /// The most that a single login may ask for.

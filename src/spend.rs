@@ -78,7 +78,8 @@ impl<T: SessionData> Shared<T> {
             let saved = self.store.replace(id, record.meta.version, Arc::clone(&after), now);
             match self.within(saved).await? {
                 Saved::Done => {
-                    let presented = after.meta.generation;
+                    // The client has shown no ticket of the session itself.
+                    let (presented, arrived) = (after.meta.generation, false);
                     // What is owed to the client goes out by the first transport.
                     let (via, old_key, doubted) = (0, false, false);
                     let due = Due::NOTHING;
@@ -89,6 +90,7 @@ impl<T: SessionData> Shared<T> {
                         due,
                         via,
                         presented,
+                        arrived,
                         old_key,
                         now,
                         doubted,

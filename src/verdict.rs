@@ -8,6 +8,7 @@ use crate::answer::{Answer, StoreAnswer};
 use crate::client::Client;
 use crate::error::StoreError;
 use crate::event::{EndReason, Event, Rejection};
+use crate::plan::Came;
 use crate::record::SessionData;
 use crate::session::{Base, Live, Status};
 use crate::shared::Shared;
@@ -86,7 +87,7 @@ impl<T: SessionData> Shared<T> {
             }
             Verdict::Void(_) => {
                 let status = Status::Rejected(Rejection::Void);
-                Base::Without { status, via: Some(live.via), clear: false }
+                Base::in_vain(status, live.id, live.via, Came::Void)
             }
             Verdict::End(_) => {
                 let Live { id, via, .. } = live;

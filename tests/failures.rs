@@ -24,7 +24,14 @@ use sessile::testkit::{Faulty, Operation, SimulatedClock};
 use sessile::{
     ErrorKind, Expiry, Refusal, Refusals, Session, SessionLayer, Status, StoreErrorKind,
 };
-use support::{App, Member, Visitor, count_visit, handler, ignore, log_out, look, ok};
+use support::{App, Handler, Member, Visitor, count_visit, handler, ignore, log_out, look, ok};
+
+fn log_in(name: &'static str) -> Handler {
+    handler(move |session| async move {
+        session.create(Member::named(name)).unwrap();
+        ok()
+    })
+}
 
 fn faulty() -> (Faulty<Member>, App) {
     let store = Faulty::new(MemoryStore::new());
@@ -153,7 +160,9 @@ async fn public_pages_may_go_on_without_a_session_while_the_store_is_down() {
     let response = alice
         .visit(&handler(|session| async move {
             assert_eq!(session.status(), Status::StoreFailed);
-            assert_eq!(session.update(|_| ()).unwrap_err().kind(), ErrorKind::NoSession);
+            for failed in [session.update(|_| ()), session.renew()] {
+                assert_eq!(failed.unwrap_err().kind(), ErrorKind::Store, "not: nobody is there");
+            }
             ok()
         }))
         .await;
@@ -328,4 +337,48 @@ async fn an_edit_whose_early_commit_is_given_up_fails_the_request() {
     let response = alice.visit(&log_in).await;
     assert_eq!(response.status(), 503);
     assert!(!response.headers().contains_key(SET_COOKIE));
+}
+
+#[tokio::test]
+async fn c18_what_is_too_large_for_the_store_is_a_413_and_no_failure() {
+    let (store, app) = faulty();
+    let mut alice = app.log_in("alice").await;
+    let acts = [(Operation::Replace, count_visit()), (Operation::Create, log_in("again"))];
+    for (operation, act) in acts {
+        store.fail_next(operation, StoreErrorKind::TooLarge);
+        let response = alice.visit(&act).await;
+        assert_eq!(response.status(), 413, "{operation:?}");
+        assert_eq!(response.extensions().get(), Some(&Refusal::TooLarge), "{operation:?}");
+    }
+    let grpc = handler(|session| async move {
+        session.update(|member| member.visits += 1).unwrap();
+        let mut response = ok();
+        response.headers_mut().insert(CONTENT_TYPE, "application/grpc".parse().unwrap());
+        response
+    });
+    store.fail_next(Operation::Replace, StoreErrorKind::TooLarge);
+    assert_eq!(alice.visit(&grpc).await.headers()["grpc-status"], "8", "RESOURCE_EXHAUSTED");
+    assert_eq!(app.heard.count("StoreFailed"), 0);
+    assert_eq!(alice.member().await.unwrap().visits, 0);
+}
+
+#[tokio::test]
+async fn a_ticket_that_was_issued_reaches_the_client_although_a_later_write_fails() {
+    let (store, app) = faulty();
+    let faults = store.clone();
+    let log_in = handler(move |session| {
+        let store = faults.clone();
+        async move {
+            session.create(Member::named("alice")).unwrap();
+            session.commit().await.unwrap();
+            session.update(|member| member.visits += 1).unwrap();
+            store.fail_next(Operation::Replace, StoreErrorKind::Unavailable);
+            ok()
+        }
+    });
+    let mut alice = Visitor::new(&app);
+    let response = alice.visit(&log_in).await;
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    assert_eq!(alice.member().await.unwrap().visits, 0, "logged in, as the commit has said");
 }

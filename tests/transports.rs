@@ -42,6 +42,12 @@ fn app(layer: SessionLayer<Member>) -> App {
                 "welcome".to_owned()
             }
             "/ticket" => session.handshake().unwrap_or_else(|error| format!("{:?}", error.kind())),
+            "/again" => {
+                session.destroy().unwrap();
+                session.commit().await.unwrap();
+                session.create(Member::named("bob")).unwrap();
+                "welcome back".to_owned()
+            }
             "/end" => {
                 session.destroy().unwrap();
                 "bye".to_owned()
@@ -216,4 +222,65 @@ async fn r58_an_event_tells_who_presents_spent_tickets() {
     ask(&app, stream(&ticket)).await;
     ask(&app, stream(&ticket)).await;
     assert_eq!(*heard.lock().unwrap(), [Rejection::Spent]);
+}
+
+#[tokio::test]
+async fn whoever_logs_in_after_a_log_out_in_one_request_is_answered_by_their_transport() {
+    let layer = SessionLayer::new(MemoryStore::new(), Key::generate())
+        .transport(Cookie::host("sid"))
+        .or_transport(Bearer::new());
+    let bearer = layer.clone().transport(Bearer::new());
+    let answer = ask(&app(bearer), Request::get("/log_in")).await;
+    let ticket = answer.headers()[AUTHORIZATION].to_str().unwrap();
+    let answer = ask(&app(layer), Request::get("/again").header(AUTHORIZATION, ticket)).await;
+    assert_eq!(answer.body(), "welcome back");
+    assert!(answer.headers().contains_key(AUTHORIZATION));
+    assert!(!answer.headers().contains_key(SET_COOKIE), "a program, not a browser");
+}
+
+/// What a handler of a handshake request does, given the store.
+type Act = Box<dyn FnOnce(&Session<Member>, &Faulty<Member>) + Send>;
+
+#[tokio::test]
+async fn a_handshake_says_nothing_of_the_tickets_that_its_client_has() {
+    let store = Faulty::new(MemoryStore::new());
+    let clock = SimulatedClock::new();
+    let layer = SessionLayer::new(store.clone(), Key::generate())
+        .transport(Cookie::host("sid"))
+        .or_transport(Query::named("ticket"))
+        .clock(clock.clone());
+    let pages = app(layer.clone());
+    let act: Arc<Mutex<Option<Act>>> = Arc::default();
+    let (does, faults) = (Arc::clone(&act), store.clone());
+    let streams = BoxCloneSyncService::new(layer.layer(service_fn(move |request: Request<()>| {
+        let act = does.lock().unwrap().take().unwrap();
+        act(Session::<Member>::of(&request).unwrap(), &faults);
+        async { Ok::<_, Infallible>(Response::new(String::new())) }
+    })));
+    let cookie = log_in(&pages).await;
+    let with_cookie = || Request::get("/page").header(COOKIE, &cookie);
+    clock.advance(Duration::from_secs(16 * 60));
+    ask(&pages, with_cookie()).await; // is renewed, and the answer lost
+
+    // Its own write meets another: what is due is then worked out anew.
+    let first = ticket(&pages, &cookie).await;
+    let rival = ask_later(pages.clone(), Request::get("/ticket").header(COOKIE, &cookie));
+    *act.lock().unwrap() = Some(Box::new(|session, store| {
+        session.update(|member| member.visits += 1).unwrap();
+        store.before(Operation::Replace, rival);
+    }));
+    ask(&streams, stream(&first)).await;
+    clock.advance(Duration::from_secs(60));
+    let answer = ask(&pages, with_cookie()).await;
+    assert_eq!(answer.body(), "ann", "the new ticket is still not confirmed: no alarm");
+    assert!(answer.headers().contains_key(SET_COOKIE), "it is sent again");
+
+    let second = ticket(&pages, &cookie).await;
+    *act.lock().unwrap() = Some(Box::new(|session, _| session.renew().unwrap()));
+    let answer = ask(&streams, stream(&second)).await;
+    assert!(!answer.headers().contains_key(SET_COOKIE), "nor is another issued");
+}
+
+async fn ask_later(app: App, request: http::request::Builder) {
+    ask(&app, request).await;
 }

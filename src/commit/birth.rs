@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Commit, Step, ticket};
+use super::{Commit, Death, Step, ticket};
 use crate::error::{Error, ErrorKind, StoreError};
 use crate::event::{EndReason, Event};
 use crate::id::Id;
 use crate::plan::Due;
 use crate::record::{Record, SessionData};
-use crate::session::{Base, Edits, Live};
+use crate::session::{Base, Edits, Live, New};
 use crate::store::{Admission, Created};
 
 /// How often a new id is drawn because the store knows the first. Once would do for 2¹²⁸ ids.
@@ -19,7 +19,9 @@ pub(super) struct Birth<T> {
     pub(super) id: Id,
     pub(super) record: Arc<Record<T>>,
     pub(super) via: u8,
-    pub(super) instead_of: Option<(Id, EndReason)>,
+    pub(super) instead_of: Option<Death>,
+    /// That one ends in any case.
+    pub(super) restart: bool,
 }
 
 impl<T: SessionData> Commit<T> {
@@ -27,16 +29,18 @@ impl<T: SessionData> Commit<T> {
         &mut self,
         edits: Edits<T>,
         via: u8,
-        instead_of: Option<(Id, EndReason)>,
+        instead_of: Option<Death>,
     ) -> Result<(), Error> {
-        let Edits::Create(id, record) = edits else { return Ok(()) };
-        self.insert(Birth { id, record, via, instead_of })
+        let Edits::Create(New { id, record, restart }) = edits else { return Ok(()) };
+        self.insert(Birth { id, record, via, instead_of, restart })
     }
 
     fn insert(&mut self, birth: Birth<T>) -> Result<(), Error> {
         let shared = &self.session.shared;
-        let admission =
-            Admission { replacing: birth.instead_of.map(|(id, _)| id), limit: shared.limit };
+        let admission = Admission {
+            replacing: birth.instead_of.as_ref().map(|old| old.id),
+            limit: shared.limit,
+        };
         let record = Arc::clone(&birth.record);
         let answer = shared.store.create(birth.id, record, admission, birth.record.meta.created);
         match answer.now_or_later() {
@@ -51,7 +55,7 @@ impl<T: SessionData> Commit<T> {
     pub(super) fn created(
         &mut self,
         created: Result<Created, StoreError>,
-        mut birth: Birth<T>,
+        birth: Birth<T>,
     ) -> Result<(), Error> {
         let shared = &self.session.shared;
         match created {
@@ -61,25 +65,51 @@ impl<T: SessionData> Commit<T> {
             }
             Ok(Created::Exists) if self.attempts < DRAWS => {
                 self.attempts += 1;
-                birth.id = Id::generate()?;
-                self.insert(birth)
+                match Id::generate() {
+                    Ok(id) => self.insert(Birth { id, ..birth }),
+                    Err(error) => self.stillborn(birth, error),
+                }
             }
-            Ok(Created::Exists) => Err(Error::new(ErrorKind::Random)),
+            Ok(Created::Exists) => self.stillborn(birth, Error::new(ErrorKind::Random)),
             Ok(Created::Limit) => {
                 let subject = birth.record.meta.subject.as_deref().unwrap_or_default();
                 shared.tell(Event::LimitReached { subject });
-                Err(Error::new(ErrorKind::Limit))
+                self.stillborn(birth, Error::new(ErrorKind::Limit))
             }
-            Err(error) => self.failed("create", error, true),
+            Err(error) => match self.failed("create", error, true) {
+                Ok(()) => Ok(()),
+                Err(error) => self.stillborn(birth, error),
+            },
+        }
+    }
+
+    /// Nothing came of it. What was to end before ends all the same.
+    fn stillborn(&mut self, birth: Birth<T>, error: Error) -> Result<(), Error> {
+        match birth.instead_of {
+            _ if !birth.restart => Err(error),
+            Some(old) => {
+                let now = self.session.shared.now();
+                self.delete(Death { logged_out: true, refused: Some(error), ..old }, now)
+            }
+            None => {
+                self.clear(true);
+                Err(error)
+            }
         }
     }
 
     fn born(&self, birth: Birth<T>, evicted: &[Id], replaced: bool) {
-        let Birth { id, record, via, instead_of } = birth;
+        let Birth { id, record, via, instead_of, .. } = birth;
         let now = record.meta.created;
         let shared = &self.session.shared;
-        if let Some((id, reason)) = instead_of.filter(|_| replaced) {
-            shared.ended(id, reason);
+        if let Some(old) = instead_of.filter(|_| replaced) {
+            shared.ended(
+                old.id,
+                match old.reason {
+                    EndReason::Destroyed => EndReason::Replaced,
+                    reason => reason,
+                },
+            );
         }
         for id in evicted {
             shared.ended(*id, EndReason::Evicted);
@@ -91,6 +121,7 @@ impl<T: SessionData> Commit<T> {
             due: Due::NOTHING,
             via,
             presented: 0,
+            arrived: false,
             old_key: false,
             now,
             doubted: false,

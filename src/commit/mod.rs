@@ -14,15 +14,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use self::birth::Birth;
-use self::rewrite::{Rewrite, due_now, settle};
+use self::rewrite::{Effect, Rewrite, due_now};
 use crate::clock::{Sleep, Timestamp};
 use crate::codec::Ticket;
-use crate::error::{Error, ErrorKind, StoreError};
+use crate::error::{Error, ErrorKind, StoreError, StoreErrorKind};
 use crate::event::EndReason;
 use crate::id::Id;
 use crate::plan::{Came, Due, Intent, Outcome, Reply, Write, plan};
 use crate::record::{Record, SessionData};
-use crate::session::{Base, Edits, Inner, Live, Owed, Status};
+use crate::session::{Base, Edits, GivenUp, Inner, Live, Owed, Status, Vain};
 use crate::store::{Created, Saved, StoreAnswer};
 use crate::wait::Timed;
 
@@ -53,21 +53,29 @@ struct Death {
     id: Id,
     via: u8,
     reason: EndReason,
-    /// Whether the client is told to forget its ticket even if the session was gone before.
-    clear: bool,
+    /// The holder asked for it.
+    logged_out: bool,
+    /// Why the session that was to follow it does not.
+    refused: Option<Error>,
+}
+
+impl Death {
+    const fn new(id: Id, via: u8, reason: EndReason) -> Self {
+        Self { id, via, reason, logged_out: false, refused: None }
+    }
 }
 
 /// What the state says when a commit begins.
 struct Start<T> {
     came: Came,
     live: Option<Live<T>>,
-    /// A session that was recognised and not loaded.
+    /// A session that was recognised, and is not to be had.
     other: Option<Death>,
     /// The transport that presented a ticket, dead or alive; else the first.
     via: u8,
     edits: Edits<T>,
     renew: bool,
-    given_up: bool,
+    given_up: GivenUp,
 }
 
 /// Polls an answer; while it is pending, puts the step back and waits.
@@ -132,7 +140,7 @@ impl<T: SessionData> Commit<T> {
                 }
                 Step::Delete(mut answer, death) => {
                     let deleted = wait!(self, cx, answer, Step::Delete(answer, death));
-                    self.deleted(deleted, &death)?;
+                    self.deleted(deleted, death)?;
                 }
                 Step::Done => return Poll::Ready(Ok(())),
             }
@@ -147,52 +155,50 @@ impl<T: SessionData> Commit<T> {
     /// Takes the edits, asks the plan, and starts the write.
     fn decide(&mut self) -> Result<(), Error> {
         let Start { came, live, other, via, mut edits, renew, given_up } = self.start();
-        if given_up && edits.intent() != Intent::Destroy {
-            return Err(Error::new(ErrorKind::Unknown));
-        }
+        let refused = match (given_up, edits.intent()) {
+            (GivenUp::Nothing, _) | (_, Intent::Destroy) => None,
+            (GivenUp::Edit, _) => return Err(Error::new(ErrorKind::Unknown)),
+            (GivenUp::Restart, _) => {
+                edits = Edits::Destroy;
+                Some(Error::new(ErrorKind::Unknown))
+            }
+        };
         let mut due = Due::NOTHING;
         if let Some(live) = &live {
-            settle(live, &mut edits);
             due = due_now(live, renew);
+            match self.effect(live, &mut edits)? {
+                Effect::Some => {}
+                Effect::None => edits = Edits::None,
+                Effect::Unsure => return self.recheck(live.clone(), edits, due, renew),
+            }
         }
         let (write, mut reply) = plan(came, edits.intent(), due, self.outcome);
         if matches!(write, Write::Replace | Write::Touch) && self.session.shared.tickets.is_some() {
             reply = Reply::Attach; // the ticket is where it is written
         }
         match (write, live) {
-            (Write::Create, live) => {
-                let current = live.map(|live| (live.id, EndReason::Replaced));
-                let unseen = other.map(|Death { id, reason, .. }| match reason {
-                    EndReason::Destroyed => (id, EndReason::Replaced),
-                    reason => (id, reason),
-                });
-                self.create(edits, via, current.or(unseen))
+            (Write::Create { replacing }, live) => {
+                let live = live.map(|live| Death::new(live.id, live.via, EndReason::Destroyed));
+                let instead_of = live.or(other).filter(|_| replacing);
+                self.create(edits, via, instead_of)
             }
-            (Write::Delete, Some(live)) => {
-                let Live { id, via, now, .. } = live;
-                self.delete(Death { id, via, reason: EndReason::Destroyed, clear: true }, now)
-            }
-            (Write::Delete, None) => {
-                other.map_or(Ok(()), |death| self.delete(death, self.session.shared.now()))
+            (Write::Delete, live) => {
+                let now = live.as_ref().map_or_else(|| self.session.shared.now(), |live| live.now);
+                let live = live.map(|live| Death::new(live.id, live.via, EndReason::Destroyed));
+                let Some(death) = live.or(other) else { return Ok(()) };
+                let logged_out = reply == Reply::Clear { logged_out: true };
+                self.delete(Death { logged_out, refused, ..death }, now)
             }
             (Write::Replace, Some(live)) => self.replace(live, edits, due, reply, renew),
             (Write::Touch, Some(live)) => {
-                let touch = self.session.shared.store.touch(live.id, live.now);
-                match touch.now_or_later() {
-                    Ok(saved) => self.touched(saved, &live, reply),
-                    Err(later) => self.step = Step::Touch(self.timed(later), live, reply),
-                }
+                self.touch(live, reply);
                 Ok(())
             }
-            (_, live) => {
-                match live {
-                    Some(live) if reply == Reply::Attach => {
-                        self.session.state().owed = ticket(&live, live.record.meta.generation);
-                    }
-                    None if reply == Reply::Clear => self.clear(),
-                    _ => {}
+            _ => {
+                if let Reply::Clear { logged_out } = reply {
+                    self.clear(logged_out);
                 }
-                Ok(())
+                refused.map_or(Ok(()), Err)
             }
         }
     }
@@ -204,23 +210,44 @@ impl<T: SessionData> Commit<T> {
         let (live, other, via) = match &state.base {
             Base::Live(live) => (Some(live.clone()), None, live.via),
             Base::Condemned { id, via, reason } => {
-                let death = Death { id: *id, via: *via, reason: *reason, clear: true };
-                (None, Some(death), *via)
+                (None, Some(Death::new(*id, *via, *reason)), *via)
             }
-            Base::Named { id, via, clear } => {
-                let (reason, clear) = (EndReason::Destroyed, *clear);
-                (None, Some(Death { id: *id, via: *via, reason, clear }), *via)
+            Base::Without { vain: Some(Vain { id, via, .. }), .. } => {
+                (None, Some(Death::new(*id, *via, EndReason::Destroyed)), *via)
             }
-            Base::Without { via, .. } => (None, None, via.unwrap_or(0)),
-            Base::Unread(_) | Base::Loading(_) => (None, None, 0),
+            Base::Without { .. } | Base::Unread(_) | Base::Loading(_) => (None, None, 0),
         };
         Start { came: state.came(), live, other, via, edits, renew, given_up: state.given_up }
+    }
+
+    fn touch(&mut self, live: Live<T>, reply: Reply) {
+        let touch = self.session.shared.store.touch(live.id, live.now);
+        match touch.now_or_later() {
+            Ok(saved) => self.touched(saved, &live, reply),
+            Err(later) => self.step = Step::Touch(self.timed(later), live, reply),
+        }
+    }
+
+    /// A ticket goes out only if the session was there to note its use.
+    fn touched(&self, saved: Result<Saved, StoreError>, live: &Live<T>, reply: Reply) {
+        match saved {
+            Ok(Saved::Gone) => return,
+            Ok(_) => {}
+            Err(error) => return self.session.shared.store_failed("touch", &error),
+        }
+        let mut state = self.session.state();
+        if reply == Reply::Attach {
+            state.owed = ticket(live, live.record.meta.generation);
+        }
+        if let Base::Live(base) = &mut state.base {
+            base.due.touch = false;
+        }
     }
 
     fn delete(&mut self, death: Death, now: Timestamp) -> Result<(), Error> {
         let answer = self.session.shared.store.delete(death.id, now);
         match answer.now_or_later() {
-            Ok(deleted) => self.deleted(deleted, &death),
+            Ok(deleted) => self.deleted(deleted, death),
             Err(later) => {
                 self.step = Step::Delete(self.timed(later), death);
                 Ok(())
@@ -228,32 +255,35 @@ impl<T: SessionData> Commit<T> {
         }
     }
 
-    fn deleted(&self, deleted: Result<bool, StoreError>, death: &Death) -> Result<(), Error> {
+    fn deleted(&self, deleted: Result<bool, StoreError>, death: Death) -> Result<(), Error> {
+        let Death { id, via, reason, logged_out, refused } = death;
         match deleted {
             Ok(existed) => {
                 if existed {
-                    let Death { id, reason, .. } = *death;
                     self.session.shared.ended(id, reason);
                 }
-                let logged_out = death.reason == EndReason::Destroyed;
-                let owed = match existed || death.clear {
-                    true => Owed::Removal { via: death.via, logged_out },
-                    false => Owed::Nothing,
-                };
-                self.stand_on(Base::without(Status::Ended), owed);
-                Ok(())
+                let base = Base::in_vain(Status::Ended, id, via, Came::Overtaken);
+                self.stand_on(base, Owed::Removal { via, logged_out });
+                refused.map_or(Ok(()), Err)
             }
-            Err(error) => self.failed("delete", error, true),
+            Err(error) => {
+                let failed = self.failed("delete", error, true);
+                refused.map_or(failed, Err)
+            }
         }
     }
 
-    /// Reports a store's failure; housekeeping that fails is not the request's concern.
+    /// Reports a store's failure; housekeeping that fails is not the request's concern. That it
+    /// was asked to keep too much is no failure of the store.
     fn failed(
         &self,
         operation: &'static str,
         error: StoreError,
         essential: bool,
     ) -> Result<(), Error> {
+        if essential && error.kind() == StoreErrorKind::TooLarge {
+            return Err(error.into());
+        }
         self.session.shared.store_failed(operation, &error);
         if essential { Err(error.into()) } else { Ok(()) }
     }
@@ -262,17 +292,18 @@ impl<T: SessionData> Commit<T> {
     fn stand_on(&self, base: Base<T>, owed: Owed) {
         let mut state = self.session.state();
         state.owed = owed;
+        state.edits.displace();
         let before = mem::replace(&mut state.base, base);
         drop(state);
         drop(before); // user data is dropped outside the lock
     }
 
-    /// Notes that the dead ticket is to be cleared.
-    fn clear(&self) {
+    /// Notes that the dead ticket is to be cleared, once.
+    fn clear(&self, logged_out: bool) {
         let mut state = self.session.state();
-        if let Base::Without { via: Some(via), clear, .. } = &mut state.base {
-            *clear = false;
-            state.owed = Owed::Removal { via: *via, logged_out: false };
+        if let Base::Without { vain: Some(vain), .. } = &mut state.base {
+            vain.came = Came::Overtaken;
+            state.owed = Owed::Removal { via: vain.via, logged_out };
         }
     }
 
@@ -308,19 +339,25 @@ fn ticket<T>(live: &Live<T>, generation: u32) -> Owed {
 /// knows whether it happened, so the request fails.
 impl<T> Drop for Commit<T> {
     fn drop(&mut self) {
-        let given_up = match &self.step {
+        let (given_up, end) = match &self.step {
             Step::Touch(..) | Step::Done => return,
-            Step::Delete(_, death) if death.reason != EndReason::Destroyed => return,
-            Step::Delete(..) => false,
-            Step::Create(..) => true,
+            Step::Delete(_, death) if death.refused.is_some() => (GivenUp::Restart, false),
+            Step::Delete(_, death) => (GivenUp::Nothing, death.logged_out),
+            Step::Create(_, birth) if birth.restart => (GivenUp::Restart, false),
+            Step::Create(..) => (GivenUp::Edit, false),
             Step::Replace(_, rewrite)
             | Step::Again(rewrite)
             | Step::Pause(_, rewrite)
-            | Step::Reload(_, _, rewrite) => rewrite.essential,
+            | Step::Reload(_, _, rewrite)
+                if rewrite.essential =>
+            {
+                (GivenUp::Edit, false)
+            }
+            _ => return,
         };
         let mut state = self.session.state();
-        state.given_up |= given_up;
-        if let (Step::Delete(..), Edits::None) = (&self.step, &state.edits) {
+        state.given_up = state.given_up.max(given_up);
+        if let (true, Edits::None) = (end, &state.edits) {
             state.edits = Edits::Destroy;
         }
     }

@@ -4,14 +4,13 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Commit, Step, ticket};
+use super::{Commit, Step};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, StoreError};
 use crate::event::{Event, Rejection};
-use crate::plan::{Came, Due, Intent, Outcome, Reply, Standing, Write, due, plan, standing};
+use crate::plan::{Came, Due, Intent, Outcome, Reply, Standing, Write, due, plan, standing_still};
 use crate::record::{Record, SessionData};
-use crate::same::same;
-use crate::session::{Base, Edits, Live, Status};
+use crate::session::{Base, Edits, Live, Owed, Status};
 use crate::store::Saved;
 
 /// How often an update is tried on newer data before the request fails. Each round has a winner,
@@ -89,11 +88,12 @@ impl<T: SessionData> Commit<T> {
                 if due.renew {
                     shared.tell(Event::Renewed { id: live.id, generation });
                 }
-                let live = Live { record, due: Due::NOTHING, presented: generation, ..live };
-                self.rebase(live, reply);
+                let arrived = live.arrived && live.presented >= generation;
+                let (due, presented) = (Due::NOTHING, generation);
+                self.rebase(Live { record, due, presented, arrived, ..live }, reply);
                 Ok(())
             }
-            Ok(Saved::Gone) => self.gone(&rewrite),
+            Ok(Saved::Gone) => self.gone(&rewrite, Came::Overtaken),
             Ok(Saved::Stale) if self.attempts < ATTEMPTS => {
                 self.attempts += 1;
                 self.step = if rewrite.slow {
@@ -133,15 +133,15 @@ impl<T: SessionData> Commit<T> {
     ) -> Result<(), Error> {
         let record = match loaded {
             Ok(Some(record)) if record.meta.is_live(now) => record,
-            Ok(_) => return self.gone(&rewrite),
+            Ok(_) => return self.gone(&rewrite, Came::Overtaken),
             Err(error) => return self.failed("load", error, rewrite.essential),
         };
         let live = &mut rewrite.live;
         let expiry = &self.session.shared.expiry;
-        let standing = standing(&record.meta, live.presented, expiry.grace, now);
+        let standing = standing_still(&record.meta, live.presented, live.arrived, expiry, now);
         if standing == Standing::Outdated {
-            // The winner was somebody with a newer ticket, renewed and confirmed long ago.
-            return self.gone(&rewrite);
+            // Somebody else has spent the ticket; the session itself lives.
+            return self.gone(&rewrite, Came::Named);
         }
         live.due = due(&record.meta, standing, live.old_key, expiry, now);
         live.now = now;
@@ -149,59 +149,82 @@ impl<T: SessionData> Commit<T> {
         if rewrite.essential {
             if let Edits::Change(changes) = &mut rewrite.edits {
                 changes.replay(&live.record);
+                self.session.shared.check_size(&changes.draft)?;
+                if !changes.alter(&live.record) {
+                    rewrite.edits = Edits::None;
+                }
             }
-            settle(live, &mut rewrite.edits);
         }
         let due = due_now(live, rewrite.renew);
         let (write, reply) = plan(Came::Live, rewrite.edits.intent(), due, self.outcome);
+        let Rewrite { live, edits, renew, .. } = rewrite;
         if write == Write::Replace {
-            let Rewrite { live, edits, renew, .. } = rewrite;
             return self.replace(live, edits, due, reply, renew);
         }
-        self.rebase(Live { due: Due::NOTHING, ..rewrite.live }, reply);
+        // The store was asked just now: that will do for sending the ticket again.
+        self.rebase(Live { due: Due::NOTHING, ..live.clone() }, reply);
+        if due.touch {
+            self.touch(live, Reply::Leave);
+        }
         Ok(())
     }
 
     /// Somebody ended the session meanwhile. The response goes out without a word about it: the
     /// client may have a newer ticket by now.
-    fn gone(&self, rewrite: &Rewrite<T>) -> Result<(), Error> {
+    fn gone(&self, rewrite: &Rewrite<T>, came: Came) -> Result<(), Error> {
+        let Live { id, via, .. } = rewrite.live;
         let status = Status::Rejected(Rejection::Gone);
-        self.session.state().base = Base::without(status);
+        self.stand_on(Base::in_vain(status, id, via, came), Owed::Nothing);
         if rewrite.essential { Err(Error::new(ErrorKind::Gone)) } else { Ok(()) }
     }
 
-    pub(super) fn touched(&self, saved: Result<Saved, StoreError>, live: &Live<T>, reply: Reply) {
-        match saved {
-            // It has been ended meanwhile: its ticket is not sent again.
-            Ok(Saved::Gone) => return,
-            Ok(_) => {}
-            Err(error) => self.session.shared.store_failed("touch", &error),
+    /// Makes the changes stand on the record as it is now, and says what they come to.
+    pub(super) fn effect(&self, live: &Live<T>, edits: &mut Edits<T>) -> Result<Effect, Error> {
+        let shared = &self.session.shared;
+        let changes = match edits {
+            Edits::Change(changes) if self.outcome == Outcome::Answered => changes,
+            _ => return Ok(Effect::Some),
+        };
+        if !changes.stands_on(&live.record) {
+            changes.replay(&live.record);
+            shared.check_size(&changes.draft)?;
         }
-        let mut state = self.session.state();
-        if reply == Reply::Attach {
-            state.owed = ticket(live, live.record.meta.generation);
-        }
-        if let Base::Live(base) = &mut state.base {
-            base.due.touch = false;
-        }
+        Ok(match changes.alter(&live.record) {
+            true => Effect::Some,
+            false if changes.replaces && shared.tickets.is_none() => Effect::Unsure,
+            false => Effect::None,
+        })
+    }
+
+    /// Looks at what is stored: others may have written since this request loaded it.
+    #[cold]
+    pub(super) fn recheck(
+        &mut self,
+        live: Live<T>,
+        edits: Edits<T>,
+        due: Due,
+        renew: bool,
+    ) -> Result<(), Error> {
+        let (record, reply) = (Arc::clone(&live.record), Reply::Leave);
+        let (essential, slow) = (true, false);
+        self.reload(Rewrite { live, edits, record, due, reply, renew, essential, slow })
     }
 }
 
-/// Makes the changes stand on the record as it is now, and drops those that changed nothing.
-pub(super) fn settle<T: SessionData>(live: &Live<T>, edits: &mut Edits<T>) {
-    let Edits::Change(changes) = edits else { return };
-    if changes.draft.meta.version != live.record.meta.version {
-        changes.replay(&live.record);
-    }
-    let (before, after) = (&live.record, &changes.draft);
-    if before.meta.context == after.meta.context && same(&before.data, &after.data) {
-        *edits = Edits::None;
-    }
+/// What changes come to.
+pub(super) enum Effect {
+    /// There is something to write, if there are changes at all.
+    Some,
+    /// The record stays as it is.
+    None,
+    /// The same, as far as this request can see; but what others have written since is not to
+    /// survive them.
+    Unsure,
 }
 
 /// What is due, with a renewal that the application asked for.
 pub(super) fn due_now<T>(live: &Live<T>, renew: bool) -> Due {
-    let newest = live.presented >= live.record.meta.generation;
+    let newest = live.arrived && live.presented >= live.record.meta.generation;
     Due { renew: live.due.renew || (renew && newest), ..live.due }
 }
 

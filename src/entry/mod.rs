@@ -16,7 +16,7 @@ use crate::codec::{Codec, Opened, Ticket};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::event::{EndReason, Event, Rejection};
 use crate::head::Head;
-use crate::plan::{Standing, due, standing};
+use crate::plan::{Came, Standing, due, standing};
 use crate::record::{Record, SessionData};
 use crate::refusal::Refusal;
 use crate::session::{Base, Kept, Live, Status, Unread, Unverified};
@@ -280,18 +280,21 @@ impl<T: SessionData> Shared<T> {
     ) -> Result<Base<T>, StoreError> {
         let record = match loaded {
             Ok(Some(record)) if record.meta.is_live(now) => record,
-            Ok(Some(_)) => {
-                return Ok(self.dead(presented, Rejection::Expired, client, clearable()));
+            Ok(gone) => {
+                let reason = if gone.is_some() { Rejection::Expired } else { Rejection::Gone };
+                let came = if clearable() { Came::Dead } else { Came::Overtaken };
+                return Ok(self.in_vain(presented, reason, client, came));
             }
-            Ok(None) => return Ok(self.dead(presented, Rejection::Gone, client, clearable())),
             Err(error) if error.kind() == StoreErrorKind::Undecodable => {
                 self.store_failed("load", &error);
-                return Ok(self.dead(presented, Rejection::Undecodable, client, false));
+                let reason = Rejection::Undecodable;
+                return Ok(self.in_vain(presented, reason, client, Came::Named));
             }
             Err(error) => {
                 self.store_failed("load", &error);
                 if self.anonymous_when_store_fails {
-                    return Ok(Base::without(Status::StoreFailed));
+                    let Presented { ticket, via, .. } = presented;
+                    return Ok(Base::in_vain(Status::StoreFailed, ticket.id, via, Came::Named));
                 }
                 return Err(error);
             }
@@ -310,22 +313,22 @@ impl<T: SessionData> Shared<T> {
             due,
             via,
             presented: generation,
+            arrived: true,
             old_key,
             now,
             doubted: false,
         }))
     }
 
-    fn dead(
+    fn in_vain(
         &self,
         presented: Presented,
         reason: Rejection,
         client: Option<&Client>,
-        clearable: bool,
+        came: Came,
     ) -> Base<T> {
         self.tell(Event::Rejected { reason, client });
-        let status = Status::Rejected(reason);
-        Base::Without { status, via: Some(presented.via), clear: clearable }
+        Base::in_vain(Status::Rejected(reason), presented.ticket.id, presented.via, came)
     }
 
     /// Copies a lazy request's candidates, unverified. What has not even the length of a ticket is
@@ -403,7 +406,7 @@ impl<T: SessionData> Shared<T> {
             // A ticket for one handshake is no session's own: it ends nothing unseen.
             Ok(Presented { via, .. }) if self.handshakes == Some(via) => self.without(None, client),
             Ok(Presented { ticket, via, .. }) => {
-                Base::Named { id: ticket.id, via, clear: unread.clearable }
+                Base::in_vain(Status::Ended, ticket.id, via, Came::Named)
             }
             Err(rejection) => self.without(rejection, client),
         }

@@ -11,18 +11,17 @@ use http::{Extensions, Request};
 use serde::{Serialize, Serializer};
 
 use super::Mounted;
-use super::edits::Edits;
+use super::edits::{Edits, New};
 use super::new::NewSession;
-use super::state::{Base, Inner, State, Status};
+use super::state::{Inner, State, Status};
 use crate::codec::Ticket;
 use crate::commit::Commit;
 use crate::endings::ended;
 use crate::error::{Error, ErrorKind};
 use crate::id::Id;
 use crate::log;
-use crate::plan::Outcome;
+use crate::plan::{Intent, Outcome};
 use crate::record::{Meta, Record, SessionData};
-use crate::size::fits;
 use crate::spend::issue;
 
 /// A request's session with data `T`, put into the request's extensions by
@@ -140,7 +139,8 @@ impl<T: SessionData> Session<T> {
     /// Begins a new session under a new id, in place of the one that the request came with: log
     /// in, step up, become somebody else (ASVS 7.2.4). The old one ends in the step that writes
     /// the new one, so nobody can plant a session on a visitor. Data of the old session is carried
-    /// over by you, in `new`. Like edits, a new session is dropped when the handler answers 5xx.
+    /// over by you, in `new`. Like edits, a new session is dropped when the handler answers 5xx;
+    /// that the old one ends is kept all the same if [`destroy`](Self::destroy) said so before.
     /// Answers its id.
     ///
     /// ```
@@ -164,8 +164,12 @@ impl<T: SessionData> Session<T> {
             shared.now(),
             self.0.client.as_deref(),
         ));
-        self.check_size(&record)?;
-        let replaced = std::mem::replace(&mut self.open()?.edits, Edits::Create(id, record));
+        shared.check_size(&record)?;
+        let mut state = self.open()?;
+        let restart = matches!(state.edits.intent(), Intent::Destroy | Intent::Restart);
+        let new = Edits::Create(New { id, record, restart });
+        let replaced = std::mem::replace(&mut state.edits, new);
+        drop(state);
         drop(replaced); // user data is dropped outside the lock
         Ok(id)
     }
@@ -198,30 +202,35 @@ impl<T: SessionData> Session<T> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::NoSession`] if there is none; [`ErrorKind::Closed`] after the response head
-    /// has left; [`ErrorKind::Conflict`] if the closure itself edits this session.
+    /// [`ErrorKind::NoSession`] if there is none; [`ErrorKind::Store`] if the store could not say
+    /// whether there is one ([`Status::StoreFailed`]); [`ErrorKind::TooLarge`] if the data becomes
+    /// larger than the layer's [`max_size`](crate::SessionLayer::max_size); [`ErrorKind::Closed`]
+    /// after the response head has left; [`ErrorKind::Conflict`] if the closure itself edits this
+    /// session.
     pub fn update<R>(
         &self,
         mut change: impl FnMut(&mut T) -> R + Send + 'static,
     ) -> Result<R, Error> {
-        self.edit(move |record| change(&mut record.data))
+        self.edit(move |record| change(&mut record.data), false)
     }
 
     fn edit<R>(
         &self,
         mut change: impl FnMut(&mut Record<T>) -> R + Send + 'static,
+        replaces: bool,
     ) -> Result<R, Error> {
         // User code runs outside the lock, so another task may edit the handle meanwhile.
         for _ in 0..REENTRIES {
-            let before = self.open()?.current().map(Arc::clone);
-            let before = before.ok_or(Error::new(ErrorKind::NoSession))?;
+            let state = self.open()?;
+            let before = state.current().map(Arc::clone).ok_or_else(|| state.none())?;
+            drop(state);
             let mut after = Record::clone(&before);
             let answer = change(&mut after);
-            self.check_size(&after)?;
+            self.0.shared.check_size(&after)?;
             let mut state = self.open()?;
             if state.current().is_some_and(|now| Arc::ptr_eq(now, &before)) {
                 let again = Box::new(move |record: &mut Record<T>| drop(change(record)));
-                let stale = state.edits.note(Arc::new(after), again);
+                let stale = state.edits.note(Arc::new(after), again, replaces);
                 drop(state);
                 drop(stale);
                 return Ok(answer);
@@ -231,7 +240,9 @@ impl<T: SessionData> Session<T> {
     }
 
     /// Puts this data in place of whatever is there, also of what another request wrote in
-    /// between: the last writer wins. Prefer [`update`](Self::update).
+    /// between: the last writer wins. Prefer [`update`](Self::update). Data equal to what this
+    /// request has seen costs a look at the store, and a write only if that holds other data by
+    /// now.
     ///
     /// ```
     /// # use http::{Request, Response};
@@ -253,15 +264,15 @@ impl<T: SessionData> Session<T> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::NoSession`] if there is none; [`ErrorKind::Closed`] after the response head
-    /// has left.
+    /// Those of [`update`](Self::update).
     pub fn replace(&self, data: T) -> Result<(), Error> {
-        self.update(move |current| *current = data.clone())
+        self.edit(move |record| record.data = data.clone(), true)
     }
 
     /// Issues a new ticket for the same session, whether or not one is due. The old one passes
     /// until the new one has been presented, and for the layer's grace after that. When somebody's
-    /// privileges change, use [`create`](Self::create) instead.
+    /// privileges change, use [`create`](Self::create) instead. A request that came by a ticket for
+    /// one handshake, or has been issued a ticket already, renews nothing.
     ///
     /// ```
     /// # use http::{Request, Response};
@@ -283,11 +294,13 @@ impl<T: SessionData> Session<T> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::NoSession`] if there is none; [`ErrorKind::Closed`] after the response head
-    /// has left.
+    /// [`ErrorKind::NoSession`] if there is none; [`ErrorKind::Store`] if the store could not say;
+    /// [`ErrorKind::Closed`] after the response head has left.
     pub fn renew(&self) -> Result<(), Error> {
         let mut state = self.open()?;
-        state.current().ok_or(Error::new(ErrorKind::NoSession))?;
+        if state.current().is_none() {
+            return Err(state.none());
+        }
         state.renew = true;
         drop(state);
         Ok(())
@@ -327,15 +340,21 @@ impl<T: SessionData> Session<T> {
         let shared = &self.0.shared;
         let bound = shared.handshakes.and_then(|via| shared.transports.get(usize::from(via)));
         let bound = bound.ok_or(Error::new(ErrorKind::NoTransport))?;
-        let id = self.id().ok_or(Error::new(ErrorKind::NoSession))?;
+        let state = self.touch();
+        let id = state.id().ok_or_else(|| state.none())?;
+        drop(state);
         let number = getrandom::u32().map_err(|_| Error::new(ErrorKind::Random))?;
         let clock = Arc::clone(&shared.clock);
-        self.edit(move |record| issue(record, number, clock.now().into()))?;
+        self.edit(move |record| issue(record, number, clock.now().into()), false)?;
         let ticket = Ticket { id, generation: number };
         Ok(bound.codec.seal(&ticket, || shared.now()).as_str().to_owned())
     }
 
     /// Ends the session and clears the client's ticket: log out. Fine if there is none.
+    ///
+    /// A session that this request does not see, because the store failed to load it or a
+    /// [verifier](crate::verify::Verdict::Void) does not accept it here, ends as well; one that has
+    /// ended before has its ticket cleared.
     ///
     /// ```
     /// # use http::{Request, Response};
@@ -439,13 +458,6 @@ impl<T: SessionData> Session<T> {
         }
     }
 
-    fn check_size(&self, record: &Record<T>) -> Result<(), Error> {
-        match self.0.shared.max_size {
-            Some(limit) if !fits(&record.data, limit) => Err(Error::new(ErrorKind::TooLarge)),
-            _ => Ok(()),
-        }
-    }
-
     /// The state, for looking at it; the response is then tied to this client.
     fn touch(&self) -> MutexGuard<'_, State<T>> {
         self.0.touch()
@@ -523,11 +535,5 @@ impl<T> Clone for Snapshot<T> {
 impl<T> fmt::Debug for Snapshot<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Snapshot(..)")
-    }
-}
-
-impl<T> Base<T> {
-    pub(crate) const fn without(status: Status) -> Self {
-        Self::Without { status, via: None, clear: false }
     }
 }

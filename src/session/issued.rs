@@ -1,7 +1,9 @@
 //! Tickets in a response's body, for clients that keep no cookies.
 
 use super::Session;
-use super::state::Owed;
+use super::state::{Base, Carried, Owed};
+use crate::codec::Ticket;
+use crate::finish::seal;
 use crate::record::SessionData;
 use crate::transport::Transport;
 
@@ -32,12 +34,28 @@ impl<T: SessionData> Session<T> {
     /// ```
     pub fn issued_ticket(&self, transport: &impl Transport) -> Option<String> {
         let shared = &self.0.shared;
-        let Owed::Ticket { ticket, .. } = self.0.touch().owed else { return None };
-        let bound = shared
-            .transports
-            .iter()
-            .find(|bound| bound.transport.purpose() == transport.purpose())?;
-        Some(bound.codec.seal(&ticket, || shared.now()).as_str().to_owned())
+        let mut bounds = (0..).zip(&shared.transports);
+        let (asked, bound) =
+            bounds.find(|(_, bound)| bound.transport.purpose() == transport.purpose())?;
+        let state = self.0.touch();
+        let (via, ticket, max_age) = match (&state.owed, &state.base) {
+            (Owed::Ticket { via, ticket, max_age }, _) => (*via, *ticket, *max_age),
+            (Owed::Carried { via, text, .. }, _) if *via == asked => {
+                return Some(text.0.to_string());
+            }
+            (Owed::Carried { via, max_age, .. }, Base::Live(live)) => {
+                (*via, Ticket { id: live.id, generation: live.record.meta.generation }, *max_age)
+            }
+            _ => return None,
+        };
+        drop(state);
+        let text = seal(bound, &ticket, &self.0).ok()?.as_str().to_owned();
+        if shared.tickets.is_some() && via == asked {
+            // No two are sealed alike: the response is to carry this one.
+            let carried = Carried(text.as_str().into());
+            self.0.state().owed = Owed::Carried { via, text: carried, max_age };
+        }
+        Some(text)
     }
 
     /// Whether a [`commit`](Self::commit) of this request has issued a ticket.
@@ -52,6 +70,6 @@ impl<T: SessionData> Session<T> {
     /// # let _ = renewed;
     /// ```
     pub fn has_issued_ticket(&self) -> bool {
-        matches!(self.0.touch().owed, Owed::Ticket { .. })
+        matches!(self.0.touch().owed, Owed::Ticket { .. } | Owed::Carried { .. })
     }
 }

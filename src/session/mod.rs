@@ -13,7 +13,7 @@ mod new;
 mod state;
 
 pub use self::active::Active;
-pub(crate) use self::edits::Edits;
+pub(crate) use self::edits::{Edits, New};
 pub use self::handle::{Session, Snapshot};
 pub use self::lazy::LazySession;
 pub use self::new::NewSession;
@@ -43,4 +43,6 @@ impl<T> Clone for Mounted<T> {
         }
     }
 }
-pub(crate) use self::state::{Base, Inner, Kept, Left, Live, Owed, Unread, Unverified};
+pub(crate) use self::state::{
+    Base, GivenUp, Inner, Kept, Left, Live, Owed, Unread, Unverified, Vain,
+};

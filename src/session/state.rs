@@ -12,6 +12,7 @@ use super::flight::Flight;
 use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::codec::{TICKET_LEN, Ticket};
+use crate::error::{Error, ErrorKind, StoreError, StoreErrorKind};
 use crate::event::{EndReason, Rejection};
 use crate::id::Id;
 use crate::plan::{Came, Due};
@@ -92,8 +93,13 @@ impl<T> Inner<T> {
         client: Option<Arc<Client>>,
     ) -> Arc<Self> {
         let marks = AtomicU8::new(if base.is_due() { DUE } else { 0 });
-        let state =
-            State { base, edits: Edits::None, owed: Owed::Nothing, renew: false, given_up: false };
+        let state = State {
+            base,
+            edits: Edits::None,
+            owed: Owed::Nothing,
+            renew: false,
+            given_up: GivenUp::Nothing,
+        };
         Arc::new(Self { shared, client, marks, state: Mutex::new(state) })
     }
 
@@ -161,12 +167,22 @@ pub(crate) struct State<T> {
     pub(crate) owed: Owed,
     /// Issue a new ticket whether or not one is due.
     pub(crate) renew: bool,
-    /// An earlier commit was dropped before the store answered; nobody knows what was written.
-    pub(crate) given_up: bool,
+    /// What commits have left open.
+    pub(crate) given_up: GivenUp,
+}
+
+/// What a commit that was dropped before the store answered has left open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum GivenUp {
+    Nothing,
+    /// Whether an edit or a new session was written; nobody knows.
+    Edit,
+    /// The same of a new session in place of one that was to end, and must end still.
+    Restart,
 }
 
 /// What the response must say of the client's ticket, decided by a commit.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) enum Owed {
     Nothing,
     /// This ticket, by this transport; how long a client that keeps it may do so.
@@ -175,12 +191,27 @@ pub(crate) enum Owed {
         ticket: Ticket,
         max_age: Option<Duration>,
     },
+    /// The same with the whole session in it, sealed already: as the application has seen it.
+    Carried {
+        via: u8,
+        text: Carried,
+        max_age: Option<Duration>,
+    },
     /// That the ticket which this transport brought is to be forgotten.
     Removal {
         via: u8,
         /// The holder logged out, in this request.
         logged_out: bool,
     },
+}
+
+/// A ticket with a session in it.
+pub(crate) struct Carried(pub(crate) Box<str>);
+
+impl fmt::Debug for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Carried(..)")
+    }
 }
 
 /// What is left to do when the response head is ready.
@@ -200,25 +231,22 @@ pub(crate) enum Base<T> {
     Unread(Unread),
     /// A lazy layer is loading it, and somebody waits for that.
     Loading(Arc<Flight<T>>),
-    /// No live session, and why.
-    Without {
-        status: Status,
-        /// The transport that brought a ticket of ours, if the session behind that is gone.
-        via: Option<u8>,
-        /// The client may be told to forget it.
-        clear: bool,
-    },
+    /// No live session, and why; whose ticket it was all the same, if one verified.
+    Without { status: Status, vain: Option<Vain> },
     /// A live session that must end: its ticket is outdated, or a verifier said so.
     Condemned { id: Id, via: u8, reason: EndReason },
-    /// A verified ticket whose session was ended unseen.
-    Named {
-        id: Id,
-        via: u8,
-        /// The client may be told to forget it even if the session was gone before.
-        clear: bool,
-    },
     /// A live session.
     Live(Live<T>),
+}
+
+/// A verified ticket that gives this request no session. It may be of one that lives: whoever logs
+/// out means that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vain {
+    pub(crate) id: Id,
+    /// The transport that presented it.
+    pub(crate) via: u8,
+    pub(crate) came: Came,
 }
 
 /// A live session as it was loaded.
@@ -228,7 +256,10 @@ pub(crate) struct Live<T> {
     pub(crate) due: Due,
     /// The transport that presented it.
     pub(crate) via: u8,
+    /// The generation that the client has, or will have with this response.
     pub(crate) presented: u32,
+    /// The client has shown that it has that.
+    pub(crate) arrived: bool,
     pub(crate) old_key: bool,
     pub(crate) now: Timestamp,
     /// A verifier wants a fresh login for what is delicate.
@@ -300,10 +331,8 @@ impl Unverified {
 impl<T> State<T> {
     pub(crate) fn status(&self) -> Status {
         match (&self.edits, &self.base) {
-            (Edits::Destroy, _) | (Edits::None | Edits::Change(_), Base::Named { .. }) => {
-                Status::Ended
-            }
-            (Edits::Create(..), _) | (_, Base::Live(_)) => Status::Active,
+            (Edits::Destroy, _) => Status::Ended,
+            (Edits::Create(_), _) | (_, Base::Live(_)) => Status::Active,
             (_, Base::Without { status, .. }) => *status,
             (_, Base::Condemned { reason, .. }) => Status::Rejected(match reason {
                 EndReason::Reused => Rejection::Reused,
@@ -317,19 +346,26 @@ impl<T> State<T> {
         match &self.base {
             Base::Live(_) => Came::Live,
             Base::Condemned { .. } => Came::Condemned,
-            Base::Named { .. } => Came::Named,
-            Base::Without { clear: true, .. } => Came::Dead,
-            Base::Without { .. } | Base::Unread(_) | Base::Loading(_) => Came::Without,
+            Base::Without { vain: Some(vain), .. } => vain.came,
+            Base::Without { vain: None, .. } | Base::Unread(_) | Base::Loading(_) => Came::Without,
         }
     }
 
     /// The record as this request sees it: with its own edits made.
     pub(crate) const fn current(&self) -> Option<&Arc<Record<T>>> {
         match (&self.edits, &self.base) {
-            (Edits::Create(_, record), _) => Some(record),
+            (Edits::Create(new), _) => Some(&new.record),
             (Edits::Change(changes), _) => Some(&changes.draft),
             (Edits::None, Base::Live(live)) => Some(&live.record),
             (Edits::Destroy | Edits::None, _) => None,
+        }
+    }
+
+    /// The record as the last commit has left it.
+    pub(crate) const fn written(&self) -> Option<&Arc<Record<T>>> {
+        match &self.base {
+            Base::Live(live) => Some(&live.record),
+            _ => None,
         }
     }
 
@@ -343,6 +379,15 @@ impl<T> State<T> {
         Some(meta)
     }
 
+    /// Why there is nothing to edit.
+    #[cold]
+    pub(crate) fn none(&self) -> Error {
+        match self.status() {
+            Status::StoreFailed => StoreError::new(StoreErrorKind::Unavailable).into(),
+            _ => Error::new(ErrorKind::NoSession),
+        }
+    }
+
     pub(crate) const fn is_doubted(&self) -> bool {
         match (&self.edits, &self.base) {
             (Edits::None | Edits::Change(_), Base::Live(live)) => live.doubted,
@@ -352,7 +397,7 @@ impl<T> State<T> {
 
     pub(crate) const fn id(&self) -> Option<Id> {
         match (&self.edits, &self.base) {
-            (Edits::Create(id, _), _) => Some(*id),
+            (Edits::Create(new), _) => Some(new.id),
             (Edits::None | Edits::Change(_), Base::Live(live)) => Some(live.id),
             _ => None,
         }
@@ -360,12 +405,22 @@ impl<T> State<T> {
 }
 
 impl<T> Base<T> {
+    /// No session, and no ticket that could have given one.
+    pub(crate) const fn without(status: Status) -> Self {
+        Self::Without { status, vain: None }
+    }
+
+    /// No session in spite of a verified ticket.
+    pub(crate) const fn in_vain(status: Status, id: Id, via: u8, came: Came) -> Self {
+        Self::Without { status, vain: Some(Vain { id, via, came }) }
+    }
+
     fn is_due(&self) -> bool {
         match self {
             Self::Live(live) => live.due != Due::NOTHING,
-            Self::Without { clear, .. } => *clear,
+            Self::Without { vain, .. } => matches!(vain, Some(Vain { came: Came::Dead, .. })),
             Self::Condemned { .. } => true,
-            Self::Unread(_) | Self::Loading(_) | Self::Named { .. } => false,
+            Self::Unread(_) | Self::Loading(_) => false,
         }
     }
 }
