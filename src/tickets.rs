@@ -34,7 +34,9 @@ pub struct Revocation(Option<(Arc<dyn Store<()>>, Duration)>);
 
 impl Revocation {
     /// It cannot: a log-out makes the browser forget its ticket, and whoever has copied that goes
-    /// on until it expires.
+    /// on until it expires. The browser itself may get it back: a request that was under way during
+    /// the log-out, and writes the session, answers with a ticket. For what nobody needs to end,
+    /// such as preferences.
     ///
     /// ```
     /// # #[cfg(feature = "sealed")] {
@@ -48,7 +50,8 @@ impl Revocation {
     }
 
     /// The ids of those that ended are kept in this store, until the sessions would have expired.
-    /// It is asked in each request with a ticket, so that every node knows at once; a cache in
+    /// It is asked in each request with a ticket, and again before one is sent, so that every node
+    /// knows at once and no slow request brings a session back; a cache in
     /// front of it would not help, since caches do not hold what is absent. No session lives longer
     /// than `longest`.
     pub fn deny_list(store: impl Store<()>, longest: Duration) -> Self {
@@ -112,16 +115,17 @@ impl<T: SessionData> Tickets<T> {
         self.carrier.seal(purpose, payload.to_string().as_bytes())
     }
 
-    /// The session in a ticket, and whether that is under an older key.
+    /// The session in a ticket, if that decodes, and whether it is under an older key.
     pub(crate) fn open(
         &self,
         purpose: &str,
         ticket: &[u8],
-    ) -> Result<(Id, Arc<Record<T>>, bool), Rejection> {
+    ) -> Result<(Id, Option<Arc<Record<T>>>, bool), Rejection> {
         let carried = self.carrier.open(purpose, ticket)?;
-        let payload = serde_json::from_slice(&carried.payload).ok();
-        let (id, record) = payload.and_then(read).ok_or(Rejection::Undecodable)?;
-        Ok((id, Arc::new(record), carried.old_key))
+        let payload: Option<Value> = serde_json::from_slice(&carried.payload).ok();
+        let id = payload.as_ref().and_then(|payload| payload.get("id")?.as_str()?.parse().ok());
+        let id = id.ok_or(Rejection::Undecodable)?;
+        Ok((id, payload.and_then(read).map(Arc::new), carried.old_key))
     }
 
     /// The record that was in a ticket, unless its session has ended.
@@ -155,7 +159,7 @@ impl<T: SessionData> Tickets<T> {
     }
 }
 
-fn read<T: SessionData>(mut payload: Value) -> Option<(Id, Record<T>)> {
+fn read<T: SessionData>(mut payload: Value) -> Option<Record<T>> {
     let data = serde_json::from_value(payload.get_mut("data")?.take()).ok()?;
     let number = |name: &str| payload.get(name)?.as_u64();
     let time = |name: &str| number(name).map(Timestamp::from_millis);
@@ -163,7 +167,6 @@ fn read<T: SessionData>(mut payload: Value) -> Option<(Id, Record<T>)> {
         Value::Null => Some(None),
         value => value.as_str().map(Some),
     };
-    let id = text("id")??.parse().ok()?;
     let (created, absolute) = (time("created")?, time("absolute")?);
     let idle = Duration::from_millis(number("idle")?);
     let mut meta = Meta::new(created, idle, absolute.since(created));
@@ -178,10 +181,11 @@ fn read<T: SessionData>(mut payload: Value) -> Option<(Id, Record<T>)> {
         Some(context) => Some(Arc::new(Context::from_json(context)?)),
     };
     meta.touch(time("last_seen")?);
-    Some((id, Record::new(meta, data)))
+    Some(Record::new(meta, data))
 }
 
-/// Nothing is kept, so every write succeeds: what it made goes out with the response.
+/// Nothing is kept, so every write of a session that has not ended succeeds: what it made goes out
+/// with the response.
 impl<T: SessionData> Store<T> for Tickets<T> {
     /// Only whether the session was ended, for those who wait for that.
     fn load(&self, id: Id, now: Timestamp) -> StoreAnswer<Option<Arc<Record<T>>>> {
@@ -213,16 +217,25 @@ impl<T: SessionData> Store<T> for Tickets<T> {
 
     fn replace(
         &self,
-        _id: Id,
+        id: Id,
         _expected: u64,
         _record: Arc<Record<T>>,
-        _now: Timestamp,
+        now: Timestamp,
     ) -> StoreAnswer<Saved> {
-        Answer::ready(Ok(Saved::Done))
+        self.touch(id, now)
     }
 
-    fn touch(&self, _id: Id, _now: Timestamp) -> StoreAnswer<Saved> {
-        Answer::ready(Ok(Saved::Done))
+    /// The session may have been ended since the request came in, and the client have another by
+    /// now, which its ticket must not take the place of.
+    fn touch(&self, id: Id, now: Timestamp) -> StoreAnswer<Saved> {
+        let Some((denied, _)) = &self.revocation.0 else { return Answer::ready(Ok(Saved::Done)) };
+        let outcome = |found: Result<Option<_>, StoreError>| {
+            found.map(|found| if found.is_some() { Saved::Gone } else { Saved::Done })
+        };
+        match denied.load(id, now).now_or_later() {
+            Ok(found) => Answer::ready(outcome(found)),
+            Err(later) => Answer::later(async move { outcome(later.await) }),
+        }
     }
 
     fn delete(&self, id: Id, now: Timestamp) -> StoreAnswer<bool> {

@@ -16,7 +16,7 @@ use http::header::SET_COOKIE;
 use sessile::codec::Sealed;
 use sessile::store::{Limit, MemoryStore};
 use sessile::testkit::{Faulty, Operation, SimulatedClock};
-use sessile::transport::Query;
+use sessile::transport::{Bearer, Cookie, Query};
 use sessile::verify::{Verdict, Visit};
 use sessile::{
     Expiry, Key, Keyring, LazySession, NewSession, Revocation, Session, SessionLayer,
@@ -255,4 +255,144 @@ fn what_needs_a_store_does_not_build_without_one() {
     assert!(layer().try_sessions().is_err());
     let error = layer().try_or_transport(Query::named("ticket")).unwrap_err();
     assert!(error.to_string().contains("give the layer a store"), "{error}");
+}
+
+/// A request that is under way while its visitor logs out and in again.
+fn overtaken(visitor: &Visitor) -> support::Handler {
+    let visitor = visitor.clone();
+    handler(move |session| {
+        let mut other = visitor.clone();
+        async move {
+            other.visit(&log_out()).await;
+            session.update(|member| member.visits += 1).unwrap();
+            ok()
+        }
+    })
+}
+
+#[tokio::test]
+async fn r30_a_slow_request_does_not_bring_back_what_is_on_the_deny_list() {
+    let denied = Faulty::new(MemoryStore::new());
+    let revocation = Revocation::deny_list(denied.clone(), DAY);
+    let app = app_of(SessionLayer::carried(Sealed::new(key()), revocation));
+    let alice = app.log_in("alice").await;
+    let answer = alice.clone().visit(&overtaken(&alice)).await;
+    assert_eq!(answer.status(), 200, "as with a store");
+    assert!(!answer.headers().contains_key(SET_COOKIE), "the client may have another by now");
+
+    // Only read, but used for long enough that its ticket is due to be sealed anew.
+    let bob = app.log_in("bob").await;
+    app.clock.advance(2 * MINUTE);
+    let other = bob.clone();
+    let reads = handler(move |_session| {
+        let mut other = other.clone();
+        async move {
+            other.visit(&log_out()).await;
+            ok()
+        }
+    });
+    assert!(!bob.clone().visit(&reads).await.headers().contains_key(SET_COOKIE));
+    // If the list does not say, an edit fails and a reader keeps the ticket that they have.
+    let carol = app.log_in("carol").await;
+    app.clock.advance(2 * MINUTE);
+    let (faults, edits) = (denied.clone(), [(true, 503), (false, 200)]);
+    for (edit, status) in edits {
+        let faults = faults.clone();
+        let act = handler(move |session| {
+            if edit {
+                session.update(|member| member.visits += 1).unwrap();
+            }
+            faults.fail_next(Operation::Load, StoreErrorKind::Unavailable);
+            async { ok() }
+        });
+        let answer = carol.clone().visit(&act).await;
+        assert_eq!(answer.status(), status);
+        assert!(!answer.headers().contains_key(SET_COOKIE));
+    }
+    assert!(carol.clone().member().await.is_some());
+}
+
+#[tokio::test]
+async fn r17_of_two_tickets_of_one_session_the_newer_counts() {
+    for swap in [false, true] {
+        let app = stateless();
+        let mut alice = app.log_in("alice").await;
+        let old = alice.cookie().unwrap().to_owned();
+        app.clock.advance(16 * MINUTE);
+        alice.visit(&look()).await; // renewed
+        alice.visit(&count_visit()).await; // the new ticket is presented
+        app.clock.advance(MINUTE);
+        let mut pair = [old, alice.cookie().unwrap().to_owned()];
+        if swap {
+            pair.reverse();
+        }
+        let line = pair.join("; ");
+        let visits = handler(|session| async move {
+            http::Response::new(session.get().unwrap().visits.to_string())
+        });
+        let answer = app.send(&[("cookie", line.as_str())], &visits).await;
+        assert_eq!(answer.body(), "1", "swapped: {swap}");
+        assert_eq!(app.heard.count("TicketReused"), 0, "no theft: swapped: {swap}");
+    }
+}
+
+#[tokio::test]
+async fn r26_a_ticket_in_the_body_is_the_one_in_the_header() {
+    let layer = SessionLayer::<Member>::carried(Sealed::new(key()), Revocation::impossible())
+        .transport(Bearer::new())
+        .or_transport(Cookie::host("sid"));
+    let log_in = layer.layer(tower::service_fn(async |request: http::Request<()>| {
+        let session = Session::<Member>::of(&request).unwrap();
+        session.create(Member::named("alice"))?;
+        assert_eq!(session.issued_ticket(&Bearer::new()), None, "not yet");
+        session.commit().await?;
+        let ticket = session.issued_ticket(&Bearer::new()).unwrap();
+        assert_eq!(session.issued_ticket(&Bearer::new()).unwrap(), ticket);
+        let other = session.issued_ticket(&Cookie::host("sid")).unwrap();
+        assert!(session.has_issued_ticket() && other != ticket);
+        Ok::<_, sessile::Error>(http::Response::new(ticket))
+    }));
+    let answer = log_in.oneshot(http::Request::new(())).await.unwrap();
+    assert!(answer.body().len() > 200, "the session itself");
+    assert_eq!(answer.headers()["authorization"], format!("Bearer {}", answer.body()));
+    assert_eq!(answer.headers().get_all("authorization").iter().count(), 1);
+    let app = app_of(layer);
+    let line = answer.headers()["authorization"].to_str().unwrap().to_owned();
+    let name = handler(|session| async move {
+        http::Response::new(session.get().map_or(String::new(), |member| member.name.clone()))
+    });
+    assert_eq!(app.send(&[("authorization", line.as_str())], &name).await.body(), "alice");
+}
+
+#[tokio::test]
+async fn s45_whoever_logs_out_of_a_session_in_another_form_is_logged_out() {
+    #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    struct Newer {
+        names: Vec<String>,
+    }
+    let denied = Arc::new(MemoryStore::new());
+    let revocation = || Revocation::deny_list(Arc::clone(&denied), DAY);
+    let older = app_of(SessionLayer::carried(Sealed::new(key()), revocation()));
+    let newer = SessionLayer::<Newer>::carried(Sealed::new(key()), revocation());
+    let newer = newer.clock(older.clock.clone());
+    let service = newer.layer(tower::service_fn(async |request: http::Request<()>| {
+        let session = Session::<Newer>::of(&request).unwrap();
+        if session.get().is_none() && request.uri() == "/log_in" {
+            session.create(Newer { names: vec!["alice".to_owned()] })?;
+        }
+        Ok::<_, sessile::Error>(http::Response::new(format!("{:?}", session.status())))
+    }));
+    let log_in = http::Request::get("/log_in").body(()).unwrap();
+    let answer = service.clone().oneshot(log_in).await.unwrap();
+    let cookie = answer.headers()[SET_COOKIE].to_str().unwrap().split(';').next().unwrap();
+    let line = [("cookie", cookie)];
+    let status =
+        handler(|session| async move { http::Response::new(format!("{:?}", session.status())) });
+    let answer = older.send(&line, &status).await;
+    assert_eq!(answer.body(), "Rejected(Undecodable)");
+    assert!(!answer.headers().contains_key(SET_COOKIE), "it is left alone");
+    let answer = older.send(&line, &log_out()).await;
+    assert!(answer.headers()[SET_COOKIE].to_str().unwrap().contains("Max-Age=0"));
+    let look = http::Request::get("/").header("cookie", cookie).body(()).unwrap();
+    assert_eq!(service.oneshot(look).await.unwrap().body(), "Rejected(Gone)", "ended everywhere");
 }

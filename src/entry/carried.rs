@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use super::{Entry, Fetching, Loading, Presented, is_clearable};
+use crate::answer::{Answer, StoreAnswer};
 use crate::client::Client;
+use crate::clock::Timestamp;
 use crate::codec::Ticket;
+use crate::error::{StoreError, StoreErrorKind};
 use crate::event::Rejection;
 use crate::head::Head;
 use crate::record::{Record, SessionData};
@@ -19,7 +22,8 @@ use crate::wait::Timed;
 enum Brought<T> {
     Nothing,
     Rejected(Rejection),
-    Session(Presented, Arc<Record<T>>),
+    /// What is in a ticket may not decode as the layer's type: then it only says whose it is.
+    Session(Presented, Option<Arc<Record<T>>>),
 }
 
 impl<T: SessionData> Shared<T> {
@@ -46,7 +50,7 @@ impl<T: SessionData> Shared<T> {
         };
         let now = self.now();
         let clearable = is_clearable(head.headers);
-        match tickets.check(presented.ticket.id, record, now).now_or_later() {
+        match look_up(tickets, presented, record, now).now_or_later() {
             Ok(loaded) => {
                 let asker = (head.headers, client);
                 match self.admit(presented, loaded, now, clearable, asker).now_or_later() {
@@ -73,7 +77,7 @@ impl<T: SessionData> Shared<T> {
             Brought::Rejected(reason) => Err(Some(reason)),
             Brought::Session(presented, record) => {
                 let now = self.now();
-                Ok((presented, tickets.check(presented.ticket.id, record, now), now))
+                Ok((presented, look_up(tickets, presented, record, now), now))
             }
         }
     }
@@ -120,16 +124,16 @@ impl<T: SessionData> Shared<T> {
             here = match (opened, here) {
                 (Err(reason), Brought::Nothing) => Brought::Rejected(reason),
                 (Err(_), here) => here,
-                (Ok((id, record, _)), Brought::Session(best, at)) if best.ticket.id == id => {
-                    let newer = record.meta.version > at.meta.version;
-                    Brought::Session(best, if newer { record } else { at })
-                }
-                (Ok(_), Brought::Session(..)) => {
+                (Ok((id, ..)), Brought::Session(best, _)) if best.ticket.id != id => {
                     *brought = Brought::Rejected(Rejection::Ambiguous);
                     return true;
                 }
+                (Ok((_, record, _)), Brought::Session(best, at)) if age(&record) <= age(&at) => {
+                    Brought::Session(best, at)
+                }
                 (Ok((id, record, old_key)), _) => {
-                    let ticket = Ticket { id, generation: record.meta.generation };
+                    let generation = record.as_ref().map_or(0, |record| record.meta.generation);
+                    let ticket = Ticket { id, generation };
                     Brought::Session(Presented { ticket, old_key, via }, record)
                 }
             };
@@ -147,4 +151,22 @@ impl<T: SessionData> Shared<T> {
             }
         }
     }
+}
+
+/// The record that was in a ticket, unless its session has ended.
+fn look_up<T: SessionData>(
+    tickets: &Tickets<T>,
+    presented: Presented,
+    record: Option<Arc<Record<T>>>,
+    now: Timestamp,
+) -> StoreAnswer<Option<Arc<Record<T>>>> {
+    match record {
+        Some(record) => tickets.check(presented.ticket.id, record, now),
+        None => Answer::ready(Err(StoreError::new(StoreErrorKind::Undecodable))),
+    }
+}
+
+/// Of two tickets of one session the later counts.
+fn age<T>(record: &Option<Arc<Record<T>>>) -> Option<(u64, Timestamp)> {
+    record.as_ref().map(|record| (record.meta.version, record.meta.last_seen()))
 }
