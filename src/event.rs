@@ -6,16 +6,23 @@ use crate::client::Client;
 use crate::error::StoreError;
 use crate::id::Id;
 
-/// Something that happened to a session (ASVS 16.3.1). Never holds a ticket, a key or data.
+/// Something that happened to a session (ASVS 16.3.1): to which, whose it was, why, and at whose
+/// request. Never holds a ticket, a key or data.
 ///
 /// Each is told once, after the store has answered. Of two requests that overlap, either may tell
 /// first: a renewal may be told after the end of its session.
+///
+/// The subject is told wherever the record is at hand, and `None` where a session is ended unseen
+/// (a log-out under a lazy layer, or of one that did not load). That a session has expired is told
+/// by nobody: stores drop such records without a word. A ticket that is used after that is
+/// [`Rejected`](Self::Rejected) with the session's handle, by which a log of earlier events says
+/// whose it was.
 ///
 /// ```
 /// use sessile::{Event, Key, SessionLayer, Values, store::MemoryStore};
 /// let layer = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
 ///     .observer(|event: &Event<'_>| {
-///         if let Event::TicketReused { id } = event {
+///         if let Event::TicketReused { id, .. } = event {
 ///             // page somebody: two parties hold session `id`; it has been ended
 ///             # let _ = id;
 ///         }
@@ -30,6 +37,8 @@ pub enum Event<'e> {
         id: Id,
         /// Whose it is.
         subject: Option<&'e str>,
+        /// Who asked for it, if the layer records clients.
+        client: Option<&'e Client>,
     },
     /// The session's ticket was renewed: same session, next generation.
     Renewed {
@@ -37,6 +46,10 @@ pub enum Event<'e> {
         id: Id,
         /// The new generation.
         generation: u32,
+        /// Whose it is.
+        subject: Option<&'e str>,
+        /// Who presented the old one, if the layer records clients.
+        client: Option<&'e Client>,
     },
     /// A session was ended.
     Ended {
@@ -44,11 +57,18 @@ pub enum Event<'e> {
         id: Id,
         /// Why.
         reason: EndReason,
+        /// Whose it was, if that is known.
+        subject: Option<&'e str>,
+        /// Whose request ended it, if the layer records clients; nobody's if it was ended through
+        /// [`Sessions`](crate::Sessions).
+        client: Option<&'e Client>,
     },
     /// A request came with a ticket that gives it no session.
     Rejected {
         /// Why not.
         reason: Rejection,
+        /// The session's public handle, if the ticket is one of ours.
+        id: Option<Id>,
         /// Who sent it, if the layer records clients: count them by
         /// [`Client::network`] to throttle those who guess.
         client: Option<&'e Client>,
@@ -67,11 +87,17 @@ pub enum Event<'e> {
     TicketReused {
         /// Its public handle.
         id: Id,
+        /// Whose it is.
+        subject: Option<&'e str>,
+        /// Who presented it, if the layer records clients: the thief or the holder.
+        client: Option<&'e Client>,
     },
     /// A subject reached its limit of sessions and one more was refused.
     LimitReached {
         /// The subject.
         subject: &'e str,
+        /// Who asked for it, if the layer records clients.
+        client: Option<&'e Client>,
     },
     /// Other writers kept winning and a write was given up. If the application asked for it, the
     /// request is answered 503, or `commit` says so.
@@ -95,7 +121,8 @@ pub enum Event<'e> {
 /// fn is_logout(event: &Event<'_>) -> bool {
 ///     matches!(event, Event::Ended { reason: EndReason::Destroyed, .. })
 /// }
-/// # assert!(is_logout(&Event::Ended { id: sessile::Id::generate().unwrap(), reason: EndReason::Destroyed }));
+/// # let (id, reason) = (sessile::Id::generate().unwrap(), EndReason::Destroyed);
+/// # assert!(is_logout(&Event::Ended { id, reason, subject: None, client: None }));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -162,7 +189,7 @@ impl Verdict {
 ///     use Rejection::{Ambiguous, Forged, Malformed};
 ///     matches!(event, Event::Rejected { reason: Ambiguous | Forged | Malformed, .. })
 /// }
-/// # assert!(is_suspicious(&Event::Rejected { reason: Rejection::Forged, client: None }));
+/// # assert!(is_suspicious(&Event::Rejected { reason: Rejection::Forged, id: None, client: None }));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -208,7 +235,9 @@ pub enum Rejection {
 /// }
 /// # let logins = Logins::default();
 /// # let id = sessile::Id::generate().unwrap();
-/// # for subject in [Some("ann"), None] { logins.observe(&Event::Created { id, subject }); }
+/// # for subject in [Some("ann"), None] {
+/// #     logins.observe(&Event::Created { id, subject, client: None });
+/// # }
 /// # assert_eq!(logins.0.into_inner(), 1);
 /// ```
 pub trait Observer: Send + Sync + 'static {

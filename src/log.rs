@@ -104,6 +104,14 @@ pub(crate) fn ticket_does_not_fit(purpose: &str) {
     throttled!(error, "a ticket does not fit its transport `{purpose}`: shorten the cookie's name");
 }
 
+pub(crate) fn ticket_reused() {
+    throttled!(
+        warn,
+        "a session's ticket came back after its successor had been in use: two parties hold it, \
+         and it is being ended. `SessionLayer::observer` is told whose it is and who came"
+    );
+}
+
 #[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "nothing is logged"))]
 pub(crate) fn forged(reason: &'static str, refused: bool) {
     throttled!(

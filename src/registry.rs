@@ -181,8 +181,9 @@ impl<T: Send + Sync + 'static> Sessions<T> {
         loop {
             let step = self.scan(from).await?;
             for (id, meta) in step.sessions {
-                if predicate(&Listed { id, meta }) {
-                    ended += usize::from(self.end(id).await?);
+                let listed = Listed { id, meta };
+                if predicate(&listed) {
+                    ended += usize::from(self.end(&listed).await?);
                 }
             }
             if step.next.is_none() {
@@ -202,10 +203,11 @@ impl<T: Send + Sync + 'static> Sessions<T> {
         self.answer("scan", answer).await
     }
 
-    async fn end(&self, id: Id) -> Result<bool, Error> {
-        let existed = self.answer("delete", self.0.store.delete(id, self.0.now())).await?;
+    async fn end(&self, listed: &Listed) -> Result<bool, Error> {
+        let Listed { id, meta } = listed;
+        let existed = self.answer("delete", self.0.store.delete(*id, self.0.now())).await?;
         if existed {
-            self.0.ended(id, EndReason::Revoked);
+            self.0.ended(*id, EndReason::Revoked, meta.subject.as_deref(), None);
         }
         Ok(existed)
     }
@@ -216,7 +218,7 @@ impl<T: Send + Sync + 'static> Sessions<T> {
             let revoked =
                 self.ask("revoke", |index, now| index.revoke(subject, which, STEP, now)).await?;
             for id in &revoked.ids {
-                self.0.ended(*id, EndReason::Revoked);
+                self.0.ended(*id, EndReason::Revoked, Some(subject), None);
             }
             ended += revoked.ids.len();
             if !revoked.more {

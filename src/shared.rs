@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use serde::Serialize;
 
+use crate::client::Client;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::codec::Codec;
 use crate::endings::Endings;
@@ -106,9 +107,15 @@ impl<T> Shared<T> {
     }
 
     /// Tells that a session has ended, also those who wait for that.
-    pub(crate) fn ended(&self, id: Id, reason: EndReason) {
+    pub(crate) fn ended(
+        &self,
+        id: Id,
+        reason: EndReason,
+        subject: Option<&str>,
+        client: Option<&Client>,
+    ) {
         self.endings.tell(id);
-        self.tell(Event::Ended { id, reason });
+        self.tell(Event::Ended { id, reason, subject, client });
     }
 
     pub(crate) fn store_failed(&self, operation: &'static str, error: &StoreError) {

@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::entry::Presented;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::event::{Event, Rejection};
+use crate::id::Id;
 use crate::plan::Due;
 use crate::record::{Record, SessionData};
 use crate::session::{Base, Live, Status};
@@ -70,7 +71,7 @@ impl<T: SessionData> Shared<T> {
         for _ in 0..ATTEMPTS {
             let mut after = Record::clone(&record);
             if !spend(&mut after, presented.ticket.generation, now) {
-                return Ok(self.spent(Rejection::Spent, client));
+                return Ok(self.spent(id, Rejection::Spent, client));
             }
             after.meta.version = record.meta.version + 1;
             after.meta.touch(now);
@@ -96,13 +97,13 @@ impl<T: SessionData> Shared<T> {
                         doubted,
                     }));
                 }
-                Saved::Gone => return Ok(self.spent(Rejection::Gone, client)),
+                Saved::Gone => return Ok(self.spent(id, Rejection::Gone, client)),
                 Saved::Stale => {}
             }
             now = self.now();
             match self.within(self.store.load(id, now)).await? {
                 Some(newer) if newer.meta.is_live(now) => record = newer,
-                _ => return Ok(self.spent(Rejection::Gone, client)),
+                _ => return Ok(self.spent(id, Rejection::Gone, client)),
             }
         }
         Err(StoreError::new(StoreErrorKind::Timeout))
@@ -114,8 +115,9 @@ impl<T: SessionData> Shared<T> {
     }
 
     /// No session, for one that cannot be had by this ticket.
-    pub(crate) fn spent(&self, reason: Rejection, client: Option<&Arc<Client>>) -> Base<T> {
-        self.tell(Event::Rejected { reason, client: client.map(|client| &**client) });
+    pub(crate) fn spent(&self, id: Id, reason: Rejection, client: Option<&Arc<Client>>) -> Base<T> {
+        let client = client.map(|client| &**client);
+        self.tell(Event::Rejected { reason, id: Some(id), client });
         Base::without(Status::Rejected(reason))
     }
 }

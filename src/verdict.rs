@@ -90,8 +90,8 @@ impl<T: SessionData> Shared<T> {
                 Base::in_vain(status, live.id, live.via, Came::Void)
             }
             Verdict::End(_) => {
-                let Live { id, via, .. } = live;
-                Base::Condemned { id, via, reason: EndReason::Condemned }
+                let Live { id, via, record, .. } = live;
+                Base::Condemned { id, via, reason: EndReason::Condemned, record }
             }
         }
     }

@@ -115,7 +115,7 @@ async fn a_forged_ticket_and_none_at_all_call_no_store() {
     let (response, calls) = site.send(&[(COOKIE.as_str(), &forged)], log_out).await;
     assert_eq!((response.status().as_u16(), calls), (200, [0, 0]));
     assert!(!response.headers().contains_key(SET_COOKIE), "as with an eager layer");
-    assert_eq!(site.heard().all(), ["Rejected { reason: Forged, client: None }"]);
+    assert_eq!(site.heard().all(), ["Rejected { reason: Forged, id: None, client: None }"]);
     let (response, calls) = site.send(&[], log_out).await;
     assert_eq!((response.status().as_u16(), calls), (200, [0, 0]));
     assert!(!response.headers().contains_key(SET_COOKIE));

@@ -16,6 +16,7 @@ mod support;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::{Request, Response};
 use sessile::StoreErrorKind;
@@ -72,6 +73,13 @@ fn c15_no_ticket_id_or_data_is_ever_logged_and_a_missing_layer_is_named_once() {
                 .into_body()
                 .clone_into(&mut secrets[0]);
             secrets.push(alice.ticket().unwrap().to_owned());
+            let stolen = alice.clone();
+            for minutes in [16, 0, 1] {
+                app.clock.advance(Duration::from_secs(60 * minutes));
+                alice.visit(&look()).await; // renewed, and used
+            }
+            stolen.clone().visit(&look()).await;
+            secrets.push(stolen.ticket().unwrap().to_owned());
             let bare = sessile::RequireSession::<Member>::new()
                 .layer(tower::service_fn(|_: Request<()>| async { Ok::<_, ()>(ok()) }));
             for _ in 0..100 {
@@ -86,6 +94,7 @@ fn c15_no_ticket_id_or_data_is_ever_logged_and_a_missing_layer_is_named_once() {
     for secret in secrets.iter().map(String::as_str).chain(["alice-the-secret", "forged"]) {
         assert!(!log.contains(secret), "{secret} was logged: {log}");
     }
+    assert_eq!(log.matches("two parties hold it").count(), 1, "a theft alarm: {log}");
     let missing: Vec<_> = log.lines().filter(|line| line.contains("no session for")).collect();
     assert!((1..=2).contains(&missing.len()), "a hundred requests, one line a second: {missing:?}");
     assert!(missing[0].contains("SessionLayer<logs::support::Member>"), "{}", missing[0]);

@@ -335,7 +335,7 @@ async fn r58_c27_rejected_tickets_are_counted_by_network() {
         let counts = Arc::clone(&counts);
         let site = Site::new(mode, |layer| {
             layer.observer(move |event: &Event<'_>| {
-                let Event::Rejected { reason, client } = event else { return };
+                let Event::Rejected { reason, client, .. } = event else { return };
                 assert!(matches!(
                     reason,
                     Rejection::Forged | Rejection::Malformed | Rejection::Gone

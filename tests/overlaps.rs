@@ -20,7 +20,7 @@ use http::header::SET_COOKIE;
 use sessile::store::MemoryStore;
 use sessile::testkit::{Faulty, Operation, SimulatedClock};
 use sessile::transport::Cookie;
-use sessile::{Expiry, Key, Keyring, Refusal, SessionLayer, StoreErrorKind};
+use sessile::{ErrorKind, Expiry, Key, Keyring, Refusal, SessionLayer, StoreErrorKind};
 use support::{
     App, Handler, Heard, Member, Visitor, count_visit, handler, ignore, key, log_out, look, ok,
 };
@@ -246,6 +246,7 @@ async fn a_session_that_was_ended_under_a_commit_gets_no_ticket_of_an_earlier_on
             let answer = renews(session.clone()).await.unwrap();
             app.send(&[("cookie", answer.body().as_str())], &log_out()).await;
             session.update(|member| member.visits += 1).unwrap();
+            assert_eq!(session.commit().await.unwrap_err().kind(), ErrorKind::Gone);
             ok()
         }
     });

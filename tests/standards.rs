@@ -11,14 +11,14 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::Request;
 use http::header::{COOKIE, SET_COOKIE};
-use sessile::store::{MemoryStore, Store};
+use sessile::store::{Limit, MemoryStore, Store};
 use sessile::transport::{Bearer, Cookie};
-use sessile::{ErrorKind, Expiry, Id, NewSession, SiteData};
+use sessile::{Client, ClientHints, ErrorKind, Event, Expiry, Id, NewSession, SiteData};
 use support::{App, Member, Visitor, count_visit, handler, ignore, log_out, look, ok};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -53,7 +53,7 @@ async fn r06_a_client_says_nothing_that_counts_but_its_ticket() {
         ("x-authenticated-user", "admin"),
         ("authorization", "Bearer admin"),
     ] {
-        let seen = Arc::new(std::sync::Mutex::new(None));
+        let seen = Arc::new(Mutex::new(None));
         let slot = Arc::clone(&seen);
         app.send(
             &[claim],
@@ -78,7 +78,7 @@ async fn r11_c08_a_cookie_that_the_client_keeps_longer_opens_nothing() {
     let mut last = None;
     for _ in 0..5 {
         app.clock.advance(10 * MINUTE);
-        let seen = Arc::new(std::sync::Mutex::new(None));
+        let seen = Arc::new(Mutex::new(None));
         let slot = Arc::clone(&seen);
         alice
             .visit(&handler(move |session| {
@@ -152,12 +152,69 @@ async fn r37_a_logout_can_clear_the_browser() {
     assert!(!answer.headers().contains_key("clear-site-data"));
 }
 
+/// What an observer writes down: what happened, to which session in order of appearance, whose it
+/// is, and who asked for it.
+#[derive(Clone, Default)]
+struct Journal(Arc<Mutex<(Vec<Id>, Vec<String>)>>);
+
+impl Journal {
+    fn write(&self, event: &Event<'_>) {
+        let mut journal = self.0.lock().unwrap();
+        let (ids, lines) = &mut *journal;
+        let mut number = |id| {
+            ids.iter().position(|other| *other == id).unwrap_or_else(|| {
+                ids.push(id);
+                ids.len() - 1
+            })
+        };
+        let who = |client: Option<&Client>| {
+            client.and_then(Client::address).map_or("nobody".to_owned(), |at| at.to_string())
+        };
+        lines.push(match *event {
+            Event::Created { id, subject, client } => {
+                format!("{} of {} created by {}", number(id), subject.unwrap(), who(client))
+            }
+            Event::Renewed { id, subject, client, .. } => {
+                format!("{} of {} renewed by {}", number(id), subject.unwrap(), who(client))
+            }
+            Event::Ended { id, reason, subject, client } => {
+                let (id, subject) = (number(id), subject.unwrap());
+                format!("{id} of {subject} ended by {}: {reason:?}", who(client))
+            }
+            Event::TicketReused { id, subject, client } => {
+                format!("{} of {} reused by {}", number(id), subject.unwrap(), who(client))
+            }
+            Event::Rejected { reason, id, client } => {
+                format!("{:?} rejected of {}: {reason:?}", id.map(number), who(client))
+            }
+            Event::LimitReached { subject, client } => {
+                format!("{subject} at the limit, by {}", who(client))
+            }
+            ref other => format!("{other:?}"),
+        });
+    }
+
+    fn app(&self, limit: Limit) -> App {
+        let journal = self.clone();
+        App::with(MemoryStore::new(), |layer| {
+            layer
+                .limit(limit)
+                .client_hints(ClientHints::from_peer(|_| Some([192, 0, 2, 7].into())))
+                .observer(move |event: &Event<'_>| journal.write(event))
+        })
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap().1)
+    }
+}
+
 #[tokio::test]
-async fn r53_each_step_of_a_session_is_one_event() {
-    let app =
-        App::with(MemoryStore::new(), |layer| layer.limit(sessile::store::Limit::evict_oldest(1)));
+async fn r53_each_step_of_a_session_is_one_event_with_actor_subject_and_reason() {
+    let journal = Journal::default();
+    let app = journal.app(Limit::evict_oldest(1));
     let mut ann = Visitor::new(&app);
-    ann.visit(&log_in_as("ann")).await; // created
+    ann.visit(&log_in_as("ann")).await;
     app.clock.advance(16 * MINUTE);
     let mut thief = ann.clone();
     ann.visit(&look()).await; // renewed
@@ -165,21 +222,56 @@ async fn r53_each_step_of_a_session_is_one_event() {
     app.clock.advance(MINUTE);
     thief.visit(&look()).await; // reused: ended
     ann.visit(&look()).await; // gone
-    ann.visit(&log_in_as("ann")).await; // created
+    assert_eq!(
+        journal.take(),
+        [
+            "0 of ann created by 192.0.2.7",
+            "0 of ann renewed by 192.0.2.7",
+            "Some(0) rejected of 192.0.2.7: Reused",
+            "0 of ann reused by 192.0.2.7",
+            "0 of ann ended by 192.0.2.7: Reused",
+            "Some(0) rejected of 192.0.2.7: Gone",
+        ]
+    );
+    ann.visit(&log_in_as("ann")).await;
     let mut other = Visitor::new(&app);
-    other.visit(&log_in_as("ann")).await; // created, the first evicted
-    other.visit(&log_out()).await; // destroyed
-    for (event, times) in [
-        ("Created", 3),
-        ("Renewed", 1),
-        ("TicketReused", 1),
-        ("reason: Evicted", 1),
-        ("reason: Destroyed", 1),
-        ("Ended", 3),
-        ("Rejected { reason: Gone", 1),
-    ] {
-        assert_eq!(app.heard.count(event), times, "{event}: {:#?}", app.heard.all());
-    }
+    other.visit(&log_in_as("ann")).await; // the first makes way
+    other.visit(&log_in_as("bob")).await; // in place of ann's
+    other.visit(&log_out()).await;
+    other.visit(&log_in_as("bob")).await;
+    assert_eq!(app.layer.sessions().revoke_all("bob").await.unwrap(), 1);
+    other.visit(&look()).await;
+    assert_eq!(
+        journal.take(),
+        [
+            "1 of ann created by 192.0.2.7",
+            "1 of ann ended by 192.0.2.7: Evicted",
+            "2 of ann created by 192.0.2.7",
+            "2 of ann ended by 192.0.2.7: Replaced",
+            "3 of bob created by 192.0.2.7",
+            "3 of bob ended by 192.0.2.7: Destroyed",
+            "4 of bob created by 192.0.2.7",
+            "4 of bob ended by nobody: Revoked",
+            "Some(4) rejected of 192.0.2.7: Gone",
+        ]
+    );
+    other.visit(&log_in_as("bob")).await;
+    app.clock.advance(31 * MINUTE); // expired, which is told when its ticket comes
+    other.visit(&look()).await;
+    app.send(&[("cookie", "__Host-sid=nonsense")], &look()).await;
+    let strict = journal.app(Limit::deny(1));
+    Visitor::new(&strict).visit(&log_in_as("carol")).await;
+    Visitor::new(&strict).visit(&log_in_as("carol")).await;
+    assert_eq!(
+        journal.take(),
+        [
+            "5 of bob created by 192.0.2.7",
+            "Some(5) rejected of 192.0.2.7: Gone",
+            "None rejected of 192.0.2.7: Malformed",
+            "6 of carol created by 192.0.2.7",
+            "carol at the limit, by 192.0.2.7",
+        ]
+    );
 }
 
 #[tokio::test]
@@ -239,7 +331,7 @@ fn foreign_ticket() -> String {
 async fn c18_a_session_takes_no_more_than_it_may() {
     let app = App::with(MemoryStore::new(), |layer| layer.max_size(100));
     let mut alice = app.log_in("alice").await;
-    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = Arc::new(Mutex::new(Vec::new()));
     let slot = Arc::clone(&seen);
     alice
         .visit(&handler(move |session| {

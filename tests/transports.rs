@@ -238,49 +238,43 @@ async fn whoever_logs_in_after_a_log_out_in_one_request_is_answered_by_their_tra
     assert!(!answer.headers().contains_key(SET_COOKIE), "a program, not a browser");
 }
 
-/// What a handler of a handshake request does, given the store.
-type Act = Box<dyn FnOnce(&Session<Member>, &Faulty<Member>) + Send>;
-
 #[tokio::test]
 async fn a_handshake_says_nothing_of_the_tickets_that_its_client_has() {
-    let store = Faulty::new(MemoryStore::new());
     let clock = SimulatedClock::new();
-    let layer = SessionLayer::new(store.clone(), Key::generate())
-        .transport(Cookie::host("sid"))
-        .or_transport(Query::named("ticket"))
-        .clock(clock.clone());
+    let layer = layer().clock(clock.clone());
     let pages = app(layer.clone());
-    let act: Arc<Mutex<Option<Act>>> = Arc::default();
-    let (does, faults) = (Arc::clone(&act), store.clone());
-    let streams = BoxCloneSyncService::new(layer.layer(service_fn(move |request: Request<()>| {
-        let act = does.lock().unwrap().take().unwrap();
-        act(Session::<Member>::of(&request).unwrap(), &faults);
-        async { Ok::<_, Infallible>(Response::new(String::new())) }
-    })));
     let cookie = log_in(&pages).await;
-    let with_cookie = || Request::get("/page").header(COOKIE, &cookie);
-    clock.advance(Duration::from_secs(16 * 60));
-    ask(&pages, with_cookie()).await; // is renewed, and the answer lost
-
-    // Its own write meets another: what is due is then worked out anew.
-    let first = ticket(&pages, &cookie).await;
-    let rival = ask_later(pages.clone(), Request::get("/ticket").header(COOKIE, &cookie));
-    *act.lock().unwrap() = Some(Box::new(|session, store| {
-        session.update(|member| member.visits += 1).unwrap();
-        store.before(Operation::Replace, rival);
+    let with_cookie = |path: &str| Request::get(path).header(COOKIE, &cookie);
+    let (rival, other) = (pages.clone(), cookie.clone());
+    let streams = layer.layer(service_fn(|request: Request<()>| {
+        let (rival, other) = (rival.clone(), other.clone());
+        async move {
+            let session = Session::<Member>::of(&request).unwrap();
+            if request.uri().path() == "/renew" {
+                session.renew().unwrap();
+            } else {
+                // Its write meets another: what is due is then worked out anew.
+                session.update(|member| member.visits += 1).unwrap();
+                ask(&rival, Request::get("/ticket").header(COOKIE, other)).await;
+            }
+            Ok::<_, Infallible>(Response::new(format!("{:?}", session.status())))
+        }
     }));
-    ask(&streams, stream(&first)).await;
+    let open = async |path: &str| {
+        let ticket = ticket(&pages, &cookie).await;
+        let stream = Request::get(format!("{path}?ticket={ticket}"));
+        let stream = stream.header("accept", "text/event-stream").body(()).unwrap();
+        let answer = streams.clone().oneshot(stream).await.unwrap();
+        assert_eq!(answer.body(), "Active");
+        answer
+    };
+    clock.advance(Duration::from_secs(16 * 60));
+    ask(&pages, with_cookie("/page")).await; // is renewed, and the answer lost
+    open("/write").await;
     clock.advance(Duration::from_secs(60));
-    let answer = ask(&pages, with_cookie()).await;
+    let answer = ask(&pages, with_cookie("/page")).await;
     assert_eq!(answer.body(), "ann", "the new ticket is still not confirmed: no alarm");
     assert!(answer.headers().contains_key(SET_COOKIE), "it is sent again");
-
-    let second = ticket(&pages, &cookie).await;
-    *act.lock().unwrap() = Some(Box::new(|session, _| session.renew().unwrap()));
-    let answer = ask(&streams, stream(&second)).await;
+    let answer = open("/renew").await;
     assert!(!answer.headers().contains_key(SET_COOKIE), "nor is another issued");
-}
-
-async fn ask_later(app: App, request: http::request::Builder) {
-    ask(&app, request).await;
 }

@@ -19,7 +19,7 @@ pub(super) struct Birth<T> {
     pub(super) id: Id,
     pub(super) record: Arc<Record<T>>,
     pub(super) via: u8,
-    pub(super) instead_of: Option<Death>,
+    pub(super) instead_of: Option<Death<T>>,
     /// That one ends in any case.
     pub(super) restart: bool,
 }
@@ -29,7 +29,7 @@ impl<T: SessionData> Commit<T> {
         &mut self,
         edits: Edits<T>,
         via: u8,
-        instead_of: Option<Death>,
+        instead_of: Option<Death<T>>,
     ) -> Result<(), Error> {
         let Edits::Create(New { id, record, restart }) = edits else { return Ok(()) };
         self.insert(Birth { id, record, via, instead_of, restart })
@@ -73,7 +73,8 @@ impl<T: SessionData> Commit<T> {
             Ok(Created::Exists) => self.stillborn(birth, Error::new(ErrorKind::Random)),
             Ok(Created::Limit) => {
                 let subject = birth.record.meta.subject.as_deref().unwrap_or_default();
-                shared.tell(Event::LimitReached { subject });
+                let client = self.session.client.as_deref();
+                shared.tell(Event::LimitReached { subject, client });
                 self.stillborn(birth, Error::new(ErrorKind::Limit))
             }
             Err(error) => match self.failed("create", error, true) {
@@ -103,18 +104,17 @@ impl<T: SessionData> Commit<T> {
         let now = record.meta.created;
         let shared = &self.session.shared;
         if let Some(old) = instead_of.filter(|_| replaced) {
-            shared.ended(
-                old.id,
-                match old.reason {
-                    EndReason::Destroyed => EndReason::Replaced,
-                    reason => reason,
-                },
-            );
+            let reason = match old.reason {
+                EndReason::Destroyed => EndReason::Replaced,
+                reason => reason,
+            };
+            self.tell_ended(&old, reason);
         }
+        let (subject, client) = (record.meta.subject.as_deref(), self.session.client.as_deref());
         for id in evicted {
-            shared.ended(*id, EndReason::Evicted);
+            shared.ended(*id, EndReason::Evicted, subject, client);
         }
-        shared.tell(Event::Created { id, subject: record.meta.subject.as_deref() });
+        shared.tell(Event::Created { id, subject, client });
         let live = Live {
             id,
             record,

@@ -44,24 +44,34 @@ enum Step<T> {
     Pause(Sleep, Rewrite<T>),
     Reload(Timed<Option<Arc<Record<T>>>>, Timestamp, Rewrite<T>),
     Create(Timed<Created>, Birth<T>),
-    Delete(Timed<bool>, Death),
+    Delete(Timed<bool>, Death<T>),
     Done,
 }
 
 /// A session being ended.
-struct Death {
+struct Death<T> {
     id: Id,
     via: u8,
     reason: EndReason,
+    /// As it was loaded, if it was.
+    record: Option<Arc<Record<T>>>,
     /// The holder asked for it.
     logged_out: bool,
     /// Why the session that was to follow it does not.
     refused: Option<Error>,
 }
 
-impl Death {
+impl<T> Death<T> {
     const fn new(id: Id, via: u8, reason: EndReason) -> Self {
-        Self { id, via, reason, logged_out: false, refused: None }
+        Self { id, via, reason, record: None, logged_out: false, refused: None }
+    }
+
+    fn of(live: Live<T>) -> Self {
+        Self { record: Some(live.record), ..Self::new(live.id, live.via, EndReason::Destroyed) }
+    }
+
+    fn subject(&self) -> Option<&str> {
+        self.record.as_ref()?.meta.subject.as_deref()
     }
 }
 
@@ -70,7 +80,7 @@ struct Start<T> {
     came: Came,
     live: Option<Live<T>>,
     /// A session that was recognised, and is not to be had.
-    other: Option<Death>,
+    other: Option<Death<T>>,
     /// The transport that presented a ticket, dead or alive; else the first.
     via: u8,
     edits: Edits<T>,
@@ -178,14 +188,12 @@ impl<T: SessionData> Commit<T> {
         }
         match (write, live) {
             (Write::Create { replacing }, live) => {
-                let live = live.map(|live| Death::new(live.id, live.via, EndReason::Destroyed));
-                let instead_of = live.or(other).filter(|_| replacing);
+                let instead_of = live.map(Death::of).or(other).filter(|_| replacing);
                 self.create(edits, via, instead_of)
             }
             (Write::Delete, live) => {
                 let now = live.as_ref().map_or_else(|| self.session.shared.now(), |live| live.now);
-                let live = live.map(|live| Death::new(live.id, live.via, EndReason::Destroyed));
-                let Some(death) = live.or(other) else { return Ok(()) };
+                let Some(death) = live.map(Death::of).or(other) else { return Ok(()) };
                 let logged_out = reply == Reply::Clear { logged_out: true };
                 self.delete(Death { logged_out, refused, ..death }, now)
             }
@@ -209,8 +217,9 @@ impl<T: SessionData> Commit<T> {
         let renew = mem::replace(&mut state.renew, false);
         let (live, other, via) = match &state.base {
             Base::Live(live) => (Some(live.clone()), None, live.via),
-            Base::Condemned { id, via, reason } => {
-                (None, Some(Death::new(*id, *via, *reason)), *via)
+            Base::Condemned { id, via, reason, record } => {
+                let record = Some(Arc::clone(record));
+                (None, Some(Death { record, ..Death::new(*id, *via, *reason) }), *via)
             }
             Base::Without { vain: Some(Vain { id, via, .. }), .. } => {
                 (None, Some(Death::new(*id, *via, EndReason::Destroyed)), *via)
@@ -244,7 +253,7 @@ impl<T: SessionData> Commit<T> {
         }
     }
 
-    fn delete(&mut self, death: Death, now: Timestamp) -> Result<(), Error> {
+    fn delete(&mut self, death: Death<T>, now: Timestamp) -> Result<(), Error> {
         let answer = self.session.shared.store.delete(death.id, now);
         match answer.now_or_later() {
             Ok(deleted) => self.deleted(deleted, death),
@@ -255,22 +264,27 @@ impl<T: SessionData> Commit<T> {
         }
     }
 
-    fn deleted(&self, deleted: Result<bool, StoreError>, death: Death) -> Result<(), Error> {
-        let Death { id, via, reason, logged_out, refused } = death;
+    fn deleted(&self, deleted: Result<bool, StoreError>, death: Death<T>) -> Result<(), Error> {
         match deleted {
             Ok(existed) => {
                 if existed {
-                    self.session.shared.ended(id, reason);
+                    self.tell_ended(&death, death.reason);
                 }
+                let Death { id, via, logged_out, refused, .. } = death;
                 let base = Base::in_vain(Status::Ended, id, via, Came::Overtaken);
                 self.stand_on(base, Owed::Removal { via, logged_out });
                 refused.map_or(Ok(()), Err)
             }
             Err(error) => {
                 let failed = self.failed("delete", error, true);
-                refused.map_or(failed, Err)
+                death.refused.map_or(failed, Err)
             }
         }
+    }
+
+    fn tell_ended(&self, death: &Death<T>, reason: EndReason) {
+        let client = self.session.client.as_deref();
+        self.session.shared.ended(death.id, reason, death.subject(), client);
     }
 
     /// Reports a store's failure; housekeeping that fails is not the request's concern. That it

@@ -86,7 +86,9 @@ impl<T: SessionData> Commit<T> {
                 let Rewrite { live, record, due, reply, .. } = rewrite;
                 let generation = record.meta.generation;
                 if due.renew {
-                    shared.tell(Event::Renewed { id: live.id, generation });
+                    let client = self.session.client.as_deref();
+                    let (id, subject) = (live.id, record.meta.subject.as_deref());
+                    shared.tell(Event::Renewed { id, generation, subject, client });
                 }
                 let arrived = live.arrived && live.presented >= generation;
                 let (due, presented) = (Due::NOTHING, generation);

@@ -16,6 +16,7 @@ use crate::codec::{Codec, Opened, Ticket};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::event::{EndReason, Event, Rejection};
 use crate::head::Head;
+use crate::log;
 use crate::plan::{Came, Standing, due, standing};
 use crate::record::{Record, SessionData};
 use crate::refusal::Refusal;
@@ -172,13 +173,16 @@ impl<T: SessionData> Shared<T> {
                 Err(error) => Answer::ready(Err(error)),
             };
         }
+        let id = presented.ticket.id;
         let record = match loaded {
             Ok(Some(record)) if record.meta.is_live(now) => record,
-            Ok(_) => return Answer::ready(Ok(self.spent(Rejection::Gone, client))),
+            Ok(_) => return Answer::ready(Ok(self.spent(id, Rejection::Gone, client))),
             Err(error) => {
                 self.store_failed("load", &error);
                 return Answer::ready(match error.kind() {
-                    StoreErrorKind::Undecodable => Ok(self.spent(Rejection::Undecodable, client)),
+                    StoreErrorKind::Undecodable => {
+                        Ok(self.spent(id, Rejection::Undecodable, client))
+                    }
                     _ => Err(error),
                 });
             }
@@ -262,7 +266,7 @@ impl<T: SessionData> Shared<T> {
         match rejection {
             None => Base::without(Status::NoTicket),
             Some(reason) => {
-                self.tell(Event::Rejected { reason, client });
+                self.tell(Event::Rejected { reason, id: None, client });
                 Base::without(Status::Rejected(reason))
             }
         }
@@ -302,9 +306,10 @@ impl<T: SessionData> Shared<T> {
         let Presented { ticket: Ticket { id, generation }, old_key, via } = presented;
         let standing = standing(&record.meta, generation, self.expiry.grace, now);
         if standing == Standing::Outdated {
-            self.tell(Event::Rejected { reason: Rejection::Reused, client });
-            self.tell(Event::TicketReused { id });
-            return Ok(Base::Condemned { id, via, reason: EndReason::Reused });
+            self.tell(Event::Rejected { reason: Rejection::Reused, id: Some(id), client });
+            self.tell(Event::TicketReused { id, subject: record.meta.subject.as_deref(), client });
+            log::ticket_reused();
+            return Ok(Base::Condemned { id, via, reason: EndReason::Reused, record });
         }
         let due = due(&record.meta, standing, old_key, &self.expiry, now);
         Ok(Base::Live(Live {
@@ -327,8 +332,9 @@ impl<T: SessionData> Shared<T> {
         client: Option<&Client>,
         came: Came,
     ) -> Base<T> {
-        self.tell(Event::Rejected { reason, client });
-        Base::in_vain(Status::Rejected(reason), presented.ticket.id, presented.via, came)
+        let Presented { ticket: Ticket { id, .. }, via, .. } = presented;
+        self.tell(Event::Rejected { reason, id: Some(id), client });
+        Base::in_vain(Status::Rejected(reason), id, via, came)
     }
 
     /// Copies a lazy request's candidates, unverified. What has not even the length of a ticket is

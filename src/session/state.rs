@@ -234,7 +234,7 @@ pub(crate) enum Base<T> {
     /// No live session, and why; whose ticket it was all the same, if one verified.
     Without { status: Status, vain: Option<Vain> },
     /// A live session that must end: its ticket is outdated, or a verifier said so.
-    Condemned { id: Id, via: u8, reason: EndReason },
+    Condemned { id: Id, via: u8, reason: EndReason, record: Arc<Record<T>> },
     /// A live session.
     Live(Live<T>),
 }

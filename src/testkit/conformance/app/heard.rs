@@ -58,12 +58,12 @@ impl From<&Event<'_>> for Word {
     fn from(event: &Event<'_>) -> Self {
         match *event {
             Event::Created { id, .. } => Self::Created(id),
-            Event::Renewed { id, generation } => Self::Renewed(id, generation),
-            Event::Ended { id, reason } => Self::Ended(id, reason),
-            Event::TicketReused { id } => Self::Reused(id),
+            Event::Renewed { id, generation, .. } => Self::Renewed(id, generation),
+            Event::Ended { id, reason, .. } => Self::Ended(id, reason),
+            Event::TicketReused { id, .. } => Self::Reused(id),
             Event::Rejected { reason, .. } => Self::Rejected(reason),
             Event::StoreFailed { operation, .. } => Self::StoreFailed(operation),
-            Event::LimitReached { subject } => Self::LimitReached(subject.to_owned()),
+            Event::LimitReached { subject, .. } => Self::LimitReached(subject.to_owned()),
             ref other => Self::Other(format!("{other:?}")),
         }
     }
