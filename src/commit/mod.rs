@@ -354,10 +354,9 @@ fn ticket<T>(live: &Live<T>, generation: u32) -> Owed {
 impl<T> Drop for Commit<T> {
     fn drop(&mut self) {
         let (given_up, end) = match &self.step {
-            Step::Touch(..) | Step::Done => return,
-            Step::Delete(_, death) if death.refused.is_some() => (GivenUp::Restart, false),
+            Step::Delete(_, Death { refused: Some(_), .. })
+            | Step::Create(_, Birth { restart: true, .. }) => (GivenUp::Restart, false),
             Step::Delete(_, death) => (GivenUp::Nothing, death.logged_out),
-            Step::Create(_, birth) if birth.restart => (GivenUp::Restart, false),
             Step::Create(..) => (GivenUp::Edit, false),
             Step::Replace(_, rewrite)
             | Step::Again(rewrite)

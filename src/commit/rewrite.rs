@@ -148,13 +148,13 @@ impl<T: SessionData> Commit<T> {
         live.due = due(&record.meta, standing, live.old_key, expiry, now);
         live.now = now;
         live.record = record;
-        if rewrite.essential {
-            if let Edits::Change(changes) = &mut rewrite.edits {
-                changes.replay(&live.record);
-                self.session.shared.check_size(&changes.draft)?;
-                if !changes.alter(&live.record) {
-                    rewrite.edits = Edits::None;
-                }
+        if rewrite.essential
+            && let Edits::Change(changes) = &mut rewrite.edits
+        {
+            changes.replay(&live.record);
+            self.session.shared.check_size(&changes.draft)?;
+            if !changes.alter(&live.record) {
+                rewrite.edits = Edits::None;
             }
         }
         let due = due_now(live, rewrite.renew);

@@ -128,7 +128,9 @@ impl<T: SessionData> Shared<T> {
                     *brought = Brought::Rejected(Rejection::Ambiguous);
                     return true;
                 }
-                (Ok((_, record, _)), Brought::Session(best, at)) if age(&record) <= age(&at) => {
+                (Ok((_, record, _)), Brought::Session(best, at))
+                    if age(record.as_ref()) <= age(at.as_ref()) =>
+                {
                     Brought::Session(best, at)
                 }
                 (Ok((id, record, old_key)), _) => {
@@ -167,6 +169,6 @@ fn look_up<T: SessionData>(
 }
 
 /// Of two tickets of one session the later counts.
-fn age<T>(record: &Option<Arc<Record<T>>>) -> Option<(u64, Timestamp)> {
-    record.as_ref().map(|record| (record.meta.version, record.meta.last_seen()))
+fn age<T>(record: Option<&Arc<Record<T>>>) -> Option<(u64, Timestamp)> {
+    record.map(|record| (record.meta.version, record.meta.last_seen()))
 }
