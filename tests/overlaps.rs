@@ -13,6 +13,7 @@
 mod support;
 
 use std::future::{Future, poll_fn};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -241,7 +242,7 @@ async fn a_session_that_was_ended_under_a_commit_gets_no_ticket_of_an_earlier_on
     let app_again = app.clone();
     let ended = handler(move |session| {
         let app = app_again.clone();
-        let renews = renews.clone();
+        let renews = Arc::clone(&renews);
         async move {
             let answer = renews(session.clone()).await.unwrap();
             app.send(&[("cookie", answer.body().as_str())], &log_out()).await;

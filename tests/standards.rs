@@ -168,7 +168,9 @@ impl Journal {
             })
         };
         let who = |client: Option<&Client>| {
-            client.and_then(Client::address).map_or("nobody".to_owned(), |at| at.to_string())
+            client
+                .and_then(Client::address)
+                .map_or_else(|| "nobody".to_owned(), |at| at.to_string())
         };
         lines.push(match *event {
             Event::Created { id, subject, client } => {
