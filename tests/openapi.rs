@@ -141,7 +141,8 @@ fn s19_every_layer_that_can_be_built_of_our_own_parts_can_be_documented() {
     // A single-use ticket opens one handshake, and no operation of the document.
     assert_eq!(schemes(&Security::of(&ours)), Value::Object(expected));
     assert_eq!(Security::of(&ours).requirement().len(), 6);
-    let _: Value = serde_json::from_str(&ours.report().to_json()).unwrap();
+    let report: Value = serde_json::from_str(&ours.report().to_json()).unwrap();
+    assert_eq!(report["transports"].as_array().unwrap().len(), 7);
 
     let carried =
         SessionLayer::<Values>::carried(Sealed::new(Key::generate()), Revocation::impossible())
