@@ -10,6 +10,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod dropped;
 mod flows;
 mod hooks;
 mod passwords;

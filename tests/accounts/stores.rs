@@ -436,19 +436,3 @@ async fn r60_a_hash_of_an_unknown_kind_is_no_password_and_no_failure() {
     let found = store.find(Lookup::Id(ann)).await.unwrap().unwrap();
     assert_eq!(found.password, None);
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_dropped_call_leaves_the_writer_free_and_nothing_half_done() {
-    for (name, store) in stores().await {
-        let ann = added(&*store, "ann@example.org").await;
-        for limit in 0..40 {
-            let change = UserChange::new().verified(true).email(email("ann@example.net"));
-            let call = store.update(ann, change, NOW);
-            let pause = std::time::Duration::from_micros(limit * 50);
-            drop(tokio::time::timeout(pause, call).await);
-            let back = UserChange::new().email(email("ann@example.org"));
-            let user = store.update(ann, back, NOW).await.unwrap().expect(name);
-            assert_eq!(user.email.as_str(), "ann@example.org", "{name}");
-        }
-    }
-}
