@@ -10,6 +10,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod between;
 mod dropped;
 mod flows;
 mod hooks;
