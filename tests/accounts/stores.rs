@@ -6,7 +6,7 @@ use sessile::Timestamp;
 use sessile::accounts::{
     Account, AccountErrorKind, AccountStore, Described, Email, Entry, Grant, Link, Lookup,
     NewPassword, NewToken, PasswordHash, Permission, Purpose, Put, RoleName, SqlAccounts,
-    TokenDigest, UserChange, UserId, UserStore,
+    TokenDigest, TokenStore, UserChange, UserId, UserStore,
 };
 use sqlx::{Connection, PgConnection, SqliteConnection};
 
@@ -54,7 +54,11 @@ async fn f10_users_are_found_by_whatever_names_them_and_nobody_has_a_name_twice(
         let same_email = account("ann@example.ORG");
         assert_eq!(kind(store.insert(same_email).await), Some(AccountErrorKind::Taken), "{name}");
         let same_name = account("bob@example.org").username("aNN".parse().unwrap());
-        assert_eq!(kind(store.insert(same_name).await), Some(AccountErrorKind::Taken), "{name}");
+        let name_taken = Some(AccountErrorKind::UsernameTaken);
+        assert_eq!(kind(store.insert(same_name).await), name_taken, "{name}");
+        // Or who tries addresses with a name that is taken would learn which of them are.
+        let same_both = account("ann@example.org").username("ann".parse().unwrap());
+        assert_eq!(kind(store.insert(same_both).await), name_taken, "{name}");
 
         let lookups = [
             Lookup::Id(id),
@@ -92,6 +96,12 @@ async fn f10_a_change_changes_what_it_names() {
         let taken = UserChange::new().email(email("BOB@example.org"));
         let refused = store.update(ann, taken, later).await;
         assert_eq!(kind(refused), Some(AccountErrorKind::Taken), "{name}");
+
+        let carl = account("carl@example.org").username("carl".parse().unwrap());
+        store.insert(carl).await.unwrap();
+        let taken = UserChange::new().username(Some("CARL".parse().unwrap()));
+        let refused = store.update(ann, taken, later).await;
+        assert_eq!(kind(refused), Some(AccountErrorKind::UsernameTaken), "{name}");
 
         let change = UserChange::new().verified(true).username(Some("ann".parse().unwrap()));
         let user = store.update(ann, change, later).await.unwrap().expect(name);
@@ -435,4 +445,34 @@ async fn r60_a_hash_of_an_unknown_kind_is_no_password_and_no_failure() {
     sqlx::query(imported).execute(&mut admin).await.unwrap();
     let found = store.find(Lookup::Id(ann)).await.unwrap().unwrap();
     assert_eq!(found.password, None);
+}
+
+/// A deletion locks the user and then their tokens. Whoever goes the other way waits for it, and it
+/// for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_issued_while_its_user_is_deleted() {
+    let url = fresh_postgres().await;
+    let store = SqlAccounts::connect(&url).await.unwrap();
+    added(&store, "ann@example.org").await;
+    issued(&store, 'e', Purpose::Reset, "ann@example.org").await;
+    let mut deletion = PgConnection::connect(&url).await.unwrap();
+    let mut run = async |sql: &'static str| {
+        sqlx::query(sql).fetch_all(&mut deletion).await.unwrap_or_else(|error| panic!("{error}"))
+    };
+    run("BEGIN").await;
+    run("SELECT id FROM sessile_users FOR UPDATE").await;
+    // The first token has expired by then, so it is swept.
+    let late = NOW.plus(Purpose::Reset.lifetime());
+    let to = email("ann@example.org");
+    let token = NewToken::new(digest('n', Purpose::Reset), Purpose::Reset, to, late);
+    let issue = tokio::spawn(async move { store.issue(token).await });
+    let blocked = "SELECT 1 FROM pg_stat_activity \
+        WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))";
+    while run(blocked).await.is_empty() {
+        assert!(!issue.is_finished(), "it must wait for the user");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    run("DELETE FROM sessile_users").await;
+    run("COMMIT").await;
+    assert!(issue.await.unwrap().unwrap().is_none(), "it is nobody's any more");
 }
