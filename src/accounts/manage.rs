@@ -124,7 +124,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`NotFound`](AccountErrorKind::NotFound), [`Taken`](AccountErrorKind::Taken),
-    /// [`Sessions`](AccountErrorKind::Sessions) if the user was changed and sessions live on; what
+    /// [`UsernameTaken`](AccountErrorKind::UsernameTaken), [`Sessions`](AccountErrorKind::Sessions) if the user was changed and sessions live on; what
     /// the store fails with.
     pub async fn update(&self, id: UserId, change: UserChange) -> Result<User, AccountError> {
         let barred = change.is_active == Some(false);

@@ -19,7 +19,8 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 /// of them in the [module](super).
 ///
 /// # Defaults
-/// [`Passwords::new`], [`Throttle::new`], no hooks, no sessions to end.
+/// [`Passwords::new`], [`Throttle::new`], no hooks, no sessions to end; who has not shown that their
+/// address is theirs may [log in all the same](Accounts::only_verified).
 ///
 /// ```
 /// use sessile::accounts::{Accounts, LogIn, MemoryAccounts, Registration};
@@ -42,6 +43,7 @@ pub(super) struct Parts {
     pub(super) hooks: Arc<dyn AccountHooks>,
     pub(super) sessions: Vec<Arc<dyn EndSessions>>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) only_verified: bool,
 }
 
 impl Accounts {
@@ -68,6 +70,7 @@ impl Accounts {
             hooks: Arc::new(|_: AccountEvent| {}),
             sessions: Vec::new(),
             clock: Arc::new(SystemClock),
+            only_verified: false,
         }))
     }
 
@@ -123,6 +126,28 @@ impl Accounts {
     #[must_use]
     pub fn sessions(mut self, sessions: impl EndSessions) -> Self {
         Arc::make_mut(&mut self.0).sessions.push(Arc::new(sessions));
+        self
+    }
+
+    /// Lets in by password only who has shown that their address is theirs. Others get
+    /// [`Credentials`](super::AccountErrorKind::Credentials), after the same work, as if there were no
+    /// such user; a registration that keeps to itself whether the address was free
+    /// [needs this](Self::register). Who logs in [through a provider](Self::log_in_linked) is not
+    /// concerned.
+    ///
+    /// ```
+    /// use sessile::accounts::{AccountErrorKind, Accounts, LogIn, MemoryAccounts, Registration};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sessile::accounts::AccountError> {
+    /// let accounts = Accounts::new(MemoryAccounts::new()).only_verified();
+    /// let password = "correct horse battery staple";
+    /// accounts.register(Registration::new("ann@example.org", password)).await?;
+    /// let refused = accounts.log_in(LogIn::new("ann@example.org", password)).await.unwrap_err();
+    /// assert_eq!(refused.kind(), AccountErrorKind::Credentials);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn only_verified(mut self) -> Self {
+        Arc::make_mut(&mut self.0).only_verified = true;
         self
     }
 
