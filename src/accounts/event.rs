@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use super::email::Email;
 use super::role::{Entry, Grant};
 use super::token::OneTimeToken;
 use super::user::User;
@@ -96,6 +97,8 @@ pub enum AccountEvent {
     Updated {
         /// As they are now.
         user: User,
+        /// The address before, if it is another one now: whoever has it should be told.
+        old_email: Option<Email>,
     },
     /// A user is to show that the address is theirs.
     #[non_exhaustive]

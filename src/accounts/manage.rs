@@ -130,9 +130,14 @@ impl Accounts {
         let barred = change.is_active == Some(false);
         let accounts = self.clone();
         let step = async move {
+            let before = match &change.email {
+                Some(_) => Some(accounts.user(id).await?.email),
+                None => None,
+            };
             let user = accounts.0.store.update(id, change, accounts.now()).await?;
             let user = user.ok_or_else(|| AccountError::new(AccountErrorKind::NotFound))?;
-            accounts.tell(AccountEvent::Updated { user: user.clone() });
+            let old_email = before.filter(|before| *before != user.email);
+            accounts.tell(AccountEvent::Updated { user: user.clone(), old_email });
             Ok(user)
         };
         if !barred {
