@@ -12,7 +12,7 @@ use sessile::accounts::{
 };
 use sqlx::{Connection, SqliteConnection};
 
-use super::{fresh_file, stores};
+use super::{Folder, stores};
 
 const NOW: Timestamp = Timestamp::from_millis(1_768_465_800_123);
 
@@ -54,7 +54,8 @@ async fn a_dropped_call_leaves_the_writer_free_and_nothing_half_done() {
 /// Sessions may be in the same file, and nobody changes an account for hours.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_call_keeps_the_file_locked_whether_it_is_dropped_or_comes_to_nothing() {
-    let file = format!("sqlite:{}", fresh_file().display());
+    let folder = Folder::new();
+    let file = folder.sqlite();
     let store = SqlAccounts::connect(&file).await.unwrap();
     // Waits five seconds for a lock.
     let mut other = SqliteConnection::connect(&file).await.unwrap();

@@ -10,7 +10,7 @@ use sessile::accounts::{
 };
 use sqlx::{Connection, PgConnection, SqliteConnection};
 
-use super::{fresh_file, fresh_postgres, kind, stores};
+use super::{Folder, fresh_postgres, kind, stores};
 
 const NOW: Timestamp = Timestamp::from_millis(1_768_465_800_123);
 
@@ -376,8 +376,8 @@ async fn b27_a_deleted_user_leaves_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn opening_again_and_at_once_changes_nothing() {
-    let file = format!("sqlite:{}", fresh_file().display());
-    for url in [file, fresh_postgres().await] {
+    let folder = Folder::new();
+    for url in [folder.sqlite(), fresh_postgres().await] {
         let tasks: Vec<_> = (0..4)
             .map(|_| {
                 let url = url.clone();
@@ -398,7 +398,8 @@ async fn opening_again_and_at_once_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_of_a_newer_version_are_refused() {
     let newer = "UPDATE sessile_account_schema SET version = 99";
-    let (file, url) = (format!("sqlite:{}", fresh_file().display()), fresh_postgres().await);
+    let folder = Folder::new();
+    let (file, url) = (folder.sqlite(), fresh_postgres().await);
     for url in [&file, &url] {
         drop(SqlAccounts::connect(url).await.unwrap());
     }
