@@ -65,8 +65,10 @@ impl<F: Fn(AccountEvent) + Send + Sync + 'static> AccountHooks for F {
 /// Something that has happened. Its `Debug` shows ids and no address, password or token.
 ///
 /// ```
-/// use sessile::accounts::{AccountEvent, Accounts, MemoryAccounts};
-/// let accounts = Accounts::new(MemoryAccounts::new()).hooks(|event: AccountEvent| {
+/// # use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd};
+/// # let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd);
+/// use sessile::accounts::AccountEvent;
+/// let accounts = accounts.hooks(|event: AccountEvent| {
 ///     println!("{event:?}");
 /// });
 /// ```

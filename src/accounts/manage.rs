@@ -178,10 +178,11 @@ impl Accounts {
     /// Makes a role or a permission, or changes the words that explain it.
     ///
     /// ```
-    /// use sessile::accounts::{Accounts, Described, Entry, Grant, MemoryAccounts, Registration};
+    /// use sessile::accounts::{Described, Entry, Grant};
+    /// # use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd, Registration};
     /// use sessile::guard::Principal;
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sessile::accounts::AccountError> {
-    /// # let accounts = Accounts::new(MemoryAccounts::new());
+    /// # let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd);
     /// # let ann = accounts.register(Registration::new("ann@example.org", "correct horse battery staple")).await?;
     /// accounts.put(Described::new(Entry::Role("editor".parse()?), "may change articles")).await?;
     /// accounts.put(Described::new(Entry::Permission("article:edit".parse()?), "")).await?;

@@ -19,8 +19,8 @@ use crate::clock::Timestamp;
 /// Accounts in memory, for examples and tests: they end with the process. Clones share them.
 ///
 /// ```
-/// use sessile::accounts::{Accounts, MemoryAccounts};
-/// let accounts = Accounts::new(MemoryAccounts::new());
+/// use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd};
+/// let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd); // in a test of log-ins
 /// ```
 #[derive(Clone, Default)]
 pub struct MemoryAccounts(Arc<Mutex<State>>);

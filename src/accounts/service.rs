@@ -19,13 +19,15 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 /// of them in the [module](super).
 ///
 /// # Defaults
-/// [`Passwords::new`], [`Throttle::new`], no hooks, no sessions to end; who has not shown that their
-/// address is theirs may [log in all the same](Accounts::only_verified).
+/// [`Passwords::new`], [`Throttle::new`], no hooks; who has not shown that their address is theirs may
+/// [log in all the same](Accounts::only_verified).
 ///
 /// ```
 /// use sessile::accounts::{Accounts, LogIn, MemoryAccounts, Registration};
+/// use sessile::{Key, SessionLayer, Values, store::MemoryStore};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sessile::accounts::AccountError> {
-/// let accounts = Accounts::new(MemoryAccounts::new());
+/// let layer = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+/// let accounts = Accounts::new(MemoryAccounts::new(), layer.sessions());
 /// let ann = Registration::new("ann@example.org", "correct horse battery staple");
 /// let user = accounts.register(ann).await?;
 /// let logged_in = accounts.log_in(LogIn::new("ann@example.org", "correct horse battery staple")).await?;
@@ -47,10 +49,14 @@ pub(super) struct Parts {
 }
 
 impl Accounts {
-    /// Accounts in this store.
+    /// Accounts in this store. Another password, being made inactive, and deletion end these
+    /// sessions: those of a layer, which are found by their subject
+    /// ([`start`](Self::start) sees to it that this is the user's id), or [whatever
+    /// else](EndSessions) a user is logged in by. Take the layer as it is used, with its observers.
+    /// [`NothingToEnd`](super::NothingToEnd) says that there are none.
     #[must_use]
-    pub fn new(store: impl AccountStore) -> Self {
-        Self::shared(Arc::new(store))
+    pub fn new(store: impl AccountStore, sessions: impl EndSessions) -> Self {
+        Self::shared(Arc::new(store), sessions)
     }
 
     /// Accounts in a store that a setting has chosen, or that something else uses as well.
@@ -58,17 +64,20 @@ impl Accounts {
     /// ```
     /// use std::sync::Arc;
     /// use sessile::accounts::{AccountStore, Accounts, MemoryAccounts};
-    /// let store: Arc<dyn AccountStore> = Arc::new(MemoryAccounts::new());
-    /// let accounts = Accounts::shared(store);
+    /// use sessile::{Sessions, Values};
+    /// fn in_memory(sessions: Sessions<Values>) -> Accounts {
+    ///     let store: Arc<dyn AccountStore> = Arc::new(MemoryAccounts::new());
+    ///     Accounts::shared(store, sessions)
+    /// }
     /// ```
     #[must_use]
-    pub fn shared(store: Arc<dyn AccountStore>) -> Self {
+    pub fn shared(store: Arc<dyn AccountStore>, sessions: impl EndSessions) -> Self {
         Self(Arc::new(Parts {
             store,
             passwords: Passwords::new(),
             throttle: Throttle::new(),
             hooks: Arc::new(|_: AccountEvent| {}),
-            sessions: Vec::new(),
+            sessions: vec![Arc::new(sessions)],
             clock: Arc::new(SystemClock),
             only_verified: false,
         }))
@@ -77,8 +86,10 @@ impl Accounts {
     /// Sets how passwords are judged and hashed.
     ///
     /// ```
-    /// use sessile::accounts::{Accounts, MemoryAccounts, Passwords};
-    /// let accounts = Accounts::new(MemoryAccounts::new()).passwords(Passwords::new().length(12..=128));
+    /// # use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd};
+    /// # let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd);
+    /// use sessile::accounts::Passwords;
+    /// let accounts = accounts.passwords(Passwords::new().length(12..=128));
     /// ```
     #[must_use]
     pub fn passwords(mut self, passwords: Passwords) -> Self {
@@ -89,8 +100,10 @@ impl Accounts {
     /// Sets how often somebody may try.
     ///
     /// ```
-    /// use sessile::accounts::{Accounts, MemoryAccounts, Throttle};
-    /// let accounts = Accounts::new(MemoryAccounts::new()).throttle(Throttle::new().account(10));
+    /// # use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd};
+    /// # let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd);
+    /// use sessile::accounts::Throttle;
+    /// let accounts = accounts.throttle(Throttle::new().account(10));
     /// ```
     #[must_use]
     pub fn throttle(mut self, throttle: Throttle) -> Self {
@@ -101,8 +114,10 @@ impl Accounts {
     /// Sets who is told of what happens.
     ///
     /// ```
-    /// use sessile::accounts::{AccountEvent, Accounts, MemoryAccounts};
-    /// let accounts = Accounts::new(MemoryAccounts::new()).hooks(|event: AccountEvent| match event {
+    /// # use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd};
+    /// # let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd);
+    /// use sessile::accounts::AccountEvent;
+    /// let accounts = accounts.hooks(|event: AccountEvent| match event {
     ///     AccountEvent::Registered { user, .. } => println!("{} is new", user.id),
     ///     _ => {}
     /// });
@@ -113,15 +128,15 @@ impl Accounts {
         self
     }
 
-    /// Adds sessions that end with another password, with being made inactive, and with the user:
-    /// those of a layer, or [whatever else](EndSessions) a user is logged in by. Sessions are found
-    /// by their subject, which must be the user's id ([`start`](Self::start) sees to that).
+    /// Adds to what ends as the sessions do that [`new`](Self::new) took: those of another layer,
+    /// say.
     ///
     /// ```
     /// use sessile::accounts::{Accounts, MemoryAccounts};
     /// use sessile::{Key, SessionLayer, Values, store::MemoryStore};
-    /// let layer = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
-    /// let accounts = Accounts::new(MemoryAccounts::new()).sessions(layer.sessions());
+    /// let shop = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// let admin = SessionLayer::<u64>::new(MemoryStore::new(), Key::generate());
+    /// let accounts = Accounts::new(MemoryAccounts::new(), shop.sessions()).sessions(admin.sessions());
     /// ```
     #[must_use]
     pub fn sessions(mut self, sessions: impl EndSessions) -> Self {
@@ -136,9 +151,11 @@ impl Accounts {
     /// concerned.
     ///
     /// ```
-    /// use sessile::accounts::{AccountErrorKind, Accounts, LogIn, MemoryAccounts, Registration};
+    /// use sessile::accounts::{AccountErrorKind, LogIn, Registration};
+    /// # use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sessile::accounts::AccountError> {
-    /// let accounts = Accounts::new(MemoryAccounts::new()).only_verified();
+    /// # let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd);
+    /// let accounts = accounts.only_verified();
     /// let password = "correct horse battery staple";
     /// accounts.register(Registration::new("ann@example.org", password)).await?;
     /// let refused = accounts.log_in(LogIn::new("ann@example.org", password)).await.unwrap_err();
@@ -155,8 +172,9 @@ impl Accounts {
     ///
     /// ```
     /// use sessile::SystemClock;
-    /// use sessile::accounts::{Accounts, MemoryAccounts};
-    /// let accounts = Accounts::new(MemoryAccounts::new()).clock(SystemClock);
+    /// # use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd};
+    /// # let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd);
+    /// let accounts = accounts.clock(SystemClock);
     /// ```
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -167,9 +185,9 @@ impl Accounts {
     /// The store, for what has no flow here.
     ///
     /// ```
-    /// # use sessile::accounts::{Accounts, MemoryAccounts, UserStore};
+    /// # use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd, UserStore};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sessile::accounts::AccountError> {
-    /// # let accounts = Accounts::new(MemoryAccounts::new());
+    /// # let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd);
     /// let first_page = accounts.store().list(None, 50).await?;
     /// # assert!(first_page.is_empty());
     /// # Ok(()) }
@@ -181,8 +199,8 @@ impl Accounts {
     /// What the hasher does, for metrics.
     ///
     /// ```
-    /// # use sessile::accounts::{Accounts, MemoryAccounts};
-    /// # let accounts = Accounts::new(MemoryAccounts::new());
+    /// # use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd};
+    /// # let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd);
     /// assert_eq!(accounts.password_stats().waiting, 0);
     /// ```
     pub fn password_stats(&self) -> super::passwords::PasswordStats {

@@ -37,6 +37,23 @@ pub trait EndSessions: Send + Sync + 'static {
     fn end_all(&self, user: UserId) -> AccountAnswer<()>;
 }
 
+/// Says that there is nothing to end: another password, being made inactive, and deletion leave all
+/// sessions as they are. For programs that begin none, such as an import, and for tests.
+///
+/// ```
+/// use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd};
+/// let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd);
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "complete: there is nothing to set")]
+pub struct NothingToEnd;
+
+impl EndSessions for NothingToEnd {
+    fn end_all(&self, _: UserId) -> AccountAnswer<()> {
+        Answer::ready(Ok(()))
+    }
+}
+
 impl<T: SessionData> EndSessions for Sessions<T> {
     fn end_all(&self, user: UserId) -> AccountAnswer<()> {
         let sessions = self.clone();
@@ -62,7 +79,7 @@ impl Accounts {
     /// # use http::{Request, Response};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let layer = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
-    /// # let accounts = Accounts::new(MemoryAccounts::new()).sessions(layer.sessions());
+    /// # let accounts = Accounts::new(MemoryAccounts::new(), layer.sessions());
     /// # let password = "correct horse battery staple";
     /// # accounts.register(Registration::new("ann@example.org", password)).await?;
     /// # let all = layer.sessions();
@@ -269,9 +286,9 @@ impl Accounts {
     /// ```
     /// use sessile::accounts::{Accounts, MemoryAccounts};
     /// use sessile::{Key, SessionLayer, Values, store::MemoryStore};
-    /// let accounts = Accounts::new(MemoryAccounts::new());
-    /// let layer = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
-    ///     .verifier(accounts.active_users());
+    /// let layer = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// let accounts = Accounts::new(MemoryAccounts::new(), layer.sessions());
+    /// let layer = layer.verifier(accounts.active_users());
     /// ```
     pub fn active_users(&self) -> ActiveUsers {
         ActiveUsers(self.clone())
@@ -282,8 +299,8 @@ impl Accounts {
 /// without a subject is nobody's, and passes.
 ///
 /// ```
-/// use sessile::accounts::{Accounts, ActiveUsers, MemoryAccounts};
-/// let verifier: ActiveUsers = Accounts::new(MemoryAccounts::new()).active_users();
+/// use sessile::accounts::{Accounts, ActiveUsers, MemoryAccounts, NothingToEnd};
+/// let verifier: ActiveUsers = Accounts::new(MemoryAccounts::new(), NothingToEnd).active_users();
 /// ```
 #[derive(Clone)]
 pub struct ActiveUsers(Accounts);

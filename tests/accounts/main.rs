@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use sessile::accounts::{
     AccountError, AccountErrorKind, AccountEvent, AccountStore, Accounts, LogIn, MemoryAccounts,
-    Passwords, Registration, SqlAccounts, Throttle, User,
+    NothingToEnd, Passwords, Registration, SqlAccounts, Throttle, User,
 };
 use sessile::testkit::SimulatedClock;
 use sessile::{Client, Id};
@@ -147,7 +147,7 @@ impl Service {
     fn new(store: Arc<dyn AccountStore>) -> Self {
         let (clock, told) = (SimulatedClock::new(), Told::default());
         let list = told.0.clone();
-        let accounts = Accounts::shared(store)
+        let accounts = Accounts::shared(store, NothingToEnd)
             .clock(clock.clone())
             .passwords(Passwords::new().parallel(2))
             .throttle(Throttle::new().account(1_000))
