@@ -74,15 +74,12 @@ async fn no_call_keeps_the_file_locked_whether_it_is_dropped_or_comes_to_nothing
     assert!(store.update(nobody, UserChange::new(), NOW).await.unwrap().is_none());
     write("a change of nobody").await;
 
-    let mut points = 0;
-    loop {
+    let mut dropped = 0;
+    for steps in 0..12 {
         let email = "ann@example.org".parse().unwrap();
-        let token = NewToken::new(digest(points), Purpose::Reset, email, NOW);
-        if polled(store.issue(token), points).await {
-            break;
-        }
-        write(&format!("{points} steps")).await;
-        points += 1;
+        let token = NewToken::new(digest(steps), Purpose::Reset, email, NOW);
+        dropped += usize::from(!polled(store.issue(token), steps).await);
+        write(&format!("{steps} steps")).await;
     }
-    assert!(points > 3, "it waits for each of its statements: {points}");
+    assert!((2..12).contains(&dropped), "some under way, and some done: {dropped} dropped");
 }
