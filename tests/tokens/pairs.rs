@@ -302,7 +302,7 @@ async fn a_pair_for_a_session_that_something_else_has_begun() {
     assert_eq!(ask("/claims").await, (500, false), "ended again");
     assert_eq!(sessions.count("alice").await.unwrap(), 1);
     shop.store.fail_next(Operation::Delete, StoreErrorKind::Unavailable);
-    assert_eq!(ask("/claims").await, (500, false), "the response has tried once more");
+    assert_eq!(ask("/claims").await, (503, false), "the response has tried once more");
     assert_eq!(sessions.count("alice").await.unwrap(), 1);
 }
 
