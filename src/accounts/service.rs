@@ -52,8 +52,9 @@ impl Accounts {
     /// Accounts in this store. Another password, being made inactive, and deletion end these
     /// sessions: those of a layer, which are found by their subject
     /// ([`start`](Self::start) sees to it that this is the user's id), or [whatever
-    /// else](EndSessions) a user is logged in by. Take the layer as it is used, with its observers.
-    /// [`NothingToEnd`](super::NothingToEnd) says that there are none.
+    /// else](EndSessions) a user is logged in by. They end also if nobody waits for the call any
+    /// more, and if the store fails and nobody knows whether it has changed the user. Take the layer
+    /// as it is used, with its observers. [`NothingToEnd`](super::NothingToEnd) says that there are none.
     #[must_use]
     pub fn new(store: impl AccountStore, sessions: impl EndSessions) -> Self {
         Self::shared(Arc::new(store), sessions)
