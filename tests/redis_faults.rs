@@ -258,6 +258,48 @@ async fn a_primary_under_sentinel_that_is_killed() {
     fail_over("redis-sentinel", "redis-sentinel-master").await;
 }
 
+/// Freezes a primary for good: its connections stay open and nobody says that they lead nowhere.
+/// The layer gives up before the store does, so that no call of the store's is ever waited for to
+/// its end. A visitor whose session was there comes back now and then.
+async fn freeze(kind: &str, victim: &str, pace: Duration) {
+    let services = Services::start(&[kind]);
+    let store = open(&services.url(kind)).await;
+    let app = App::with(store, |layer| layer.clock(SystemClock).store_timeout(TIMEOUT / 2));
+    let server = Cli::node(&services.node(victim));
+    let mut visitor = loop {
+        let visitor = app.log_in("ann").await;
+        if server.number(&["DBSIZE"]) > 0 {
+            break visitor;
+        }
+    };
+    sleep(Duration::from_secs(1)).await; // its replica has it, too
+    block_in_place(|| services.pause(victim));
+    let (began, mut failed, mut served) = (Instant::now(), 0, 0);
+    while served < 5 {
+        let response = timeout(LONGEST, visitor.visit(&count_visit())).await;
+        match response.expect("a request that does not end").status().as_u16() {
+            200 => served += 1,
+            503 => (failed, served) = (failed + 1, 0),
+            status => panic!("neither success nor 503: {status}"),
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{failed} failed, {served} were served");
+        if served == 0 {
+            sleep(pace).await;
+        }
+    }
+    assert!(failed > 0, "the outage was noticed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_primary_under_sentinel_that_is_frozen() {
+    freeze("redis-sentinel", "redis-sentinel-master", Duration::from_millis(100)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_primary_of_a_cluster_that_is_frozen() {
+    freeze("redis-cluster", "redis-cluster-1", Duration::from_secs(4)).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn slots_that_move_to_another_node_meanwhile() {
     let services = Services::start(&["redis-cluster"]);

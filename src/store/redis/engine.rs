@@ -6,6 +6,7 @@ use std::time::Duration;
 use redis::{Cmd, Value};
 use tokio::time::Instant;
 
+use super::cluster;
 use super::draft::Draft;
 use super::failure::{self, unexpected};
 use super::fleet::{Effect, Fleet};
@@ -35,13 +36,11 @@ impl Engine {
         let [record, index] = self.layout.probe();
         let probe = PROBE.on([&*record, &*index]).run(&self.fleet, until).await;
         probe.map_err(|failure| failure::opening(&failure))?;
-        let mut question = redis::cmd("CLUSTER");
-        question.arg("SLOTS");
         let Fleet::One { link, .. } = &self.fleet else {
             return Ok(());
         };
         // One of a cluster has room for some sessions and would refuse the others.
-        match link.send(&question, until).await {
+        match link.send(&cluster::question(), until).await {
             Ok(_) => Err(OpenError::new(OpenErrorKind::Config, failure::A_CLUSTER)),
             Err(_) => Ok(()),
         }

@@ -47,9 +47,18 @@ impl Failure {
                     | ServerErrorKind::ClusterDown
                     | ServerErrorKind::MasterDown
                     | ServerErrorKind::BusyLoading
-                    | ServerErrorKind::ReadOnly
             )
-        )
+        ) || self
+            .error()
+            .is_some_and(|error| speaks_of(error, "READONLY") || speaks_of(error, IN_TWO_PLACES))
+    }
+
+    /// The same where it was another command that failed, before the one in question was sent.
+    pub(super) fn unsent(self) -> Self {
+        match self {
+            Self::Sent(error) => Self::Unsent(error),
+            failure => failure,
+        }
     }
 }
 
@@ -73,7 +82,7 @@ impl From<Failure> for StoreError {
 }
 
 /// A script's own complaint is wrapped in words that differ from version to version.
-fn speaks_of(error: &RedisError, word: &str) -> bool {
+pub(super) fn speaks_of(error: &RedisError, word: &str) -> bool {
     error.detail().is_some_and(|detail| detail.contains(word)) || error.code() == Some(word)
 }
 
@@ -103,10 +112,10 @@ pub(super) fn opening(failure: &Failure) -> OpenError {
         (
             OpenErrorKind::Denied,
             "check user and password, and that the user may run `@string @sortedset @keyspace \
-             @scripting time client|tracking` on the keys of this prefix",
+             @scripting time ping info role select asking client|tracking cluster|slots` on the \
+             keys of this prefix",
         )
-    } else if kind == ErrorKind::Server(ServerErrorKind::ReadOnly) || speaks_of(&error, "READONLY")
-    {
+    } else if speaks_of(&error, "READONLY") {
         (
             OpenErrorKind::Unreachable,
             "this server is a replica: name the primary, or let Sentinel find it with \
@@ -135,3 +144,7 @@ pub(super) fn opening(failure: &Failure) -> OpenError {
 
 pub(super) const A_CLUSTER: &str =
     "the server is one of a cluster: write `redis+cluster://` for it";
+
+/// What a server says when a script needs a key that is not here, or not yet, because the slot is
+/// being moved. Scripts write nothing before they have read what they need.
+const IN_TWO_PLACES: &str = "non local key";

@@ -41,6 +41,7 @@ mod fleet;
 mod layout;
 mod link;
 mod options;
+mod primaries;
 mod row;
 mod scan;
 mod script;
