@@ -1,8 +1,8 @@
 //! A connection to one server that is made anew when it breaks.
 //!
 //! 1. All calls share one connection and are answered in order.
-//! 2. When it breaks, or owes an answer for half of the time that a call may take and gives none at
-//!    all, the next call dials. That is noticed whoever still waits: the layer may give up first.
+//! 2. When it breaks, or owes answers and gives none for three quarters of the time that a call may
+//!    take, the next call dials. That is noticed whoever still waits: the layer may give up first.
 //! 3. Whoever comes while somebody dials waits for the same attempt. It goes on when they stop
 //!    waiting.
 //! 4. After a failed attempt there is a pause that grows from 50 milliseconds to a second. Calls
@@ -64,8 +64,7 @@ impl Link {
         self.heard(&live, answer)
     }
 
-    /// Sends two commands, of which the server takes no other client's in between on this
-    /// connection, and waits for both answers.
+    /// Sends two commands, with nobody's in between on their connection, and waits for both answers.
     pub(super) async fn send_both(
         &self,
         commands: [&Cmd; 2],
@@ -167,7 +166,7 @@ impl Link {
 
     fn current(&self, now: Instant) -> Option<Live> {
         let live = self.slot().clone()?;
-        if live.silence.length(now) < self.0.patience / 2 {
+        if live.silence.length(now) < self.0.patience - self.0.patience / 4 {
             return Some(live);
         }
         self.discard(live.number);

@@ -137,8 +137,8 @@ mod whole;
 ///
 /// Every call on a session ends within the [timeout](RedisOptions::timeout), and so does each page
 /// of a long list. In a cluster the steps that are left then go on without the caller. A connection
-/// is replaced when it breaks, and when it owes answers and has given none for half of the timeout,
-/// whoever still waits; while that fails, calls fail at once, and one attempt is made after
+/// is replaced when it breaks, and when it owes answers and has given none for three quarters of the
+/// timeout, whoever still waits; while that fails, calls fail at once, and one attempt is made after
 /// pauses of 50 milliseconds up to a second. Reads are sent again once, writes are not, unless the
 /// server said that it did nothing. In a cluster the map of slots is read again when a node does
 /// not answer or names another; with Sentinel the primary is asked for at each new connection.
