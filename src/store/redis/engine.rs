@@ -36,7 +36,7 @@ impl Engine {
         let [record, index] = self.layout.probe();
         let probe = PROBE.on([&*record, &*index]).run(&self.fleet, until).await;
         probe.map_err(|failure| failure::opening(&failure))?;
-        let Fleet::One { link, .. } = &self.fleet else {
+        let Fleet::One(link) = &self.fleet else {
             return Ok(());
         };
         // One of a cluster has room for some sessions and would refuse the others.

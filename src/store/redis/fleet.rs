@@ -28,10 +28,7 @@ pub(super) enum Effect {
 
 pub(super) enum Fleet {
     /// One server, or the primary that Sentinels name.
-    One {
-        link: Link,
-        dial: Dial,
-    },
+    One(Link),
     Cluster(Arc<Cluster>),
 }
 
@@ -48,13 +45,13 @@ impl Fleet {
                 Dial::Primary { sentinels, service, manner }
             }
         };
-        Self::One { link: Link::new(dial.clone(), patience), dial }
+        Self::One(Link::new(dial, patience))
     }
 
-    pub(super) const fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> &'static str {
         match self {
-            Self::One { dial: Dial::One(_), .. } => "one server",
-            Self::One { .. } => "Sentinel",
+            Self::One(link) if matches!(link.whom(), Dial::One(_)) => "one server",
+            Self::One(_) => "Sentinel",
             Self::Cluster(_) => "cluster",
         }
     }
@@ -104,7 +101,7 @@ impl Fleet {
 
     async fn attempt(&self, key: &str, command: &Cmd, until: Instant) -> Result<Value, Failure> {
         let cluster = match self {
-            Self::One { link, .. } => return link.send(command, until).await,
+            Self::One(link) => return link.send(command, until).await,
             Self::Cluster(cluster) => cluster,
         };
         let mut map = cluster.map();
@@ -143,7 +140,7 @@ impl Fleet {
     /// without a key; and what stays the same until slots move between them.
     pub(super) fn servers(&self) -> (Vec<(Peer, Link)>, String) {
         match self {
-            Self::One { link, .. } => (vec![(only(), link.clone())], String::new()),
+            Self::One(link) => (vec![(only(), link.clone())], String::new()),
             Self::Cluster(cluster) => {
                 let map = cluster.map();
                 let links = map.primaries().into_iter().map(|peer| {
@@ -158,7 +155,7 @@ impl Fleet {
     /// Asks who they are now.
     pub(super) async fn look_around(&self, until: Instant) -> Result<(), Failure> {
         match self {
-            Self::One { .. } => Ok(()),
+            Self::One(_) => Ok(()),
             Self::Cluster(cluster) => cluster.refresh(&cluster.map(), until).await,
         }
     }

@@ -56,6 +56,10 @@ impl Link {
         Self(Arc::new(Inner { dial, patience, live, pause, doubt }))
     }
 
+    pub(super) fn whom(&self) -> &Dial {
+        &self.0.dial
+    }
+
     /// Sends a command and waits for its answer.
     pub(super) async fn send(&self, command: &Cmd, until: Instant) -> Result<Value, Failure> {
         let mut live = self.live(until).await?;

@@ -22,14 +22,16 @@ pub(super) struct Primaries {
 impl Fleet {
     pub(super) async fn primaries(&self, until: Instant) -> Result<Primaries, Failure> {
         match self {
-            Self::One { dial: Dial::One(info), .. } => {
-                Ok(Primaries { names: BTreeSet::new(), addresses: vec![info.clone()] })
-            }
-            Self::One { dial: dial @ Dial::Primary { manner, .. }, .. } => {
-                let primary = dial.primary(until).await?;
-                let names = BTreeSet::from([primary.to_string()]);
-                Ok(Primaries { names, addresses: vec![manner.at(&primary)] })
-            }
+            Self::One(link) => match link.whom() {
+                Dial::One(info) => {
+                    Ok(Primaries { names: BTreeSet::new(), addresses: vec![info.clone()] })
+                }
+                dial @ Dial::Primary { manner, .. } => {
+                    let primary = dial.primary(until).await?;
+                    let names = BTreeSet::from([primary.to_string()]);
+                    Ok(Primaries { names, addresses: vec![manner.at(&primary)] })
+                }
+            },
             Self::Cluster(cluster) => {
                 cluster.refresh(&cluster.map(), until).await?;
                 let map = cluster.map();
@@ -48,11 +50,13 @@ impl Fleet {
         until: Instant,
     ) -> Result<bool, Failure> {
         match self {
-            Self::One { dial: Dial::One(_), .. } => Ok(true),
-            Self::One { dial, .. } => {
-                let primary = dial.primary(until).await?;
-                Ok(primaries.names.contains(&primary.to_string()))
-            }
+            Self::One(link) => match link.whom() {
+                Dial::One(_) => Ok(true),
+                dial @ Dial::Primary { .. } => {
+                    let primary = dial.primary(until).await?;
+                    Ok(primaries.names.contains(&primary.to_string()))
+                }
+            },
             Self::Cluster(_) => {
                 let answers = ask_each(connections, &question(), until).await?;
                 let mut views = answers.into_iter().map(SlotMap::names_in);
