@@ -613,6 +613,35 @@ async fn a_session_keeps_its_place_for_as_long_as_it_is_the_same_subjects() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_session_that_is_prolonged_all_the_time_is_revoked_all_the_same() {
+    for name in [CLUSTER, ONE] {
+        let (store, ..) = open(name).await;
+        for round in 0..30 {
+            let id = begin(&store, Some("ann"), 1).await;
+            let writer = store.clone();
+            let prolong = tokio::spawn(async move {
+                let mut minutes = 20;
+                while let Some(old) = writer.load(id, now()).await.unwrap() {
+                    let mut meta = old.meta.clone();
+                    meta.version += 1;
+                    meta.absolute = now().plus(MINUTE * minutes);
+                    let next = Record::new(meta, 2).into();
+                    writer.replace(id, old.meta.version, next, now()).await.unwrap();
+                    minutes += 1;
+                }
+            });
+            tokio::time::sleep(Duration::from_millis(round % 7)).await;
+            let index = store.subjects().unwrap();
+            assert_eq!(index.count("ann", now()).await.unwrap(), 1, "{name}");
+            let revoked = index.revoke("ann", Revoke::All, 9, now()).await.unwrap();
+            assert_eq!(revoked.ids, [id], "{name}, round {round}");
+            prolong.await.unwrap();
+            assert_eq!(index.count("ann", now()).await.unwrap(), 0, "{name}");
+        }
+    }
+}
+
 /// A newer version of this crate may have written it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_keeps_its_place() {
