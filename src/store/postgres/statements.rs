@@ -27,7 +27,7 @@ impl Statements {
     pub(super) fn new(table: &Table, announce: bool) -> Self {
         let quiet = |sql: &str| -> Arc<str> {
             let sql = sql.replace("{meta}", META).replace("{mine}", MINE).replace("{seen}", SEEN);
-            table.fill(&sql).into()
+            table.fill(&sql.replace("{lowered}", LOWERED)).into()
         };
         // A part that nobody reads is not evaluated, hence `heard`.
         let telling = |sql: &str, news: &str| match announce {
@@ -72,10 +72,11 @@ const CREATE: &str = "SELECT outcome, replaced, evicted FROM {create}($1, $2, $3
 const REPLACE: &str = "
 WITH written AS (
     UPDATE {table} SET
-        user_id = $4, expires_at = least($12, coalesce({seen} + $13 * interval '1 ms', 'infinity')),
+        user_id = $4, expires_at = least({lowered}, $12, {seen} + $13 * interval '1 ms'),
         created_at = $5, version = $6, generation = $7, confirmed = $8, persistent = $9,
-        renewed_at = $10, authenticated_at = $11, last_seen_at = {seen}, absolute_at = $12,
-        idle_ms = $13, data = $15::text::jsonb, context = $16::text::jsonb
+        renewed_at = $10, authenticated_at = $11, last_seen_at = {seen},
+        absolute_at = least({lowered}, $12), idle_ms = $13, data = $15::text::jsonb,
+        context = $16::text::jsonb
     WHERE id = $1 AND version = $3 AND expires_at > $2
     RETURNING id, version
 ){told}
@@ -88,10 +89,15 @@ const SEEN: &str = "greatest(last_seen_at, created_at, $14)";
 const TOUCH: &str = "
 UPDATE {table} SET
     last_seen_at = greatest(last_seen_at, created_at, $3),
-    expires_at = least(coalesce(absolute_at, expires_at), coalesce(
-        greatest(last_seen_at, created_at, $3) + idle_ms * interval '1 ms', 'infinity'))
+    expires_at = least({lowered}, coalesce(absolute_at, expires_at),
+        greatest(last_seen_at, created_at, $3) + idle_ms * interval '1 ms')
 WHERE id = $1 AND expires_at > $2
 RETURNING true";
+
+/// The deadline, if it is earlier than the row's own limits say: then somebody lowered it, and it
+/// stays. (`least` passes over what is NULL.)
+const LOWERED: &str = "CASE WHEN expires_at < least(coalesce(absolute_at, expires_at),
+    greatest(last_seen_at, created_at) + idle_ms * interval '1 ms') THEN expires_at END";
 
 const DELETE: &str = "
 WITH gone AS (DELETE FROM {table} WHERE id = $1 RETURNING id, expires_at > $2 AS live){told}
