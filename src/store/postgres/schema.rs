@@ -33,6 +33,7 @@ async fn locate(at: &Connections, name: TableName) -> Result<(Table, bool), Open
     let row = one(at, LOCATE, arguments).await?;
     let schema: Option<String> = row.try_get(0).map_err(fault::open_error)?;
     let existed = row.try_get(1).map_err(fault::open_error)?;
+    check_isolation(row.try_get(2).map_err(fault::open_error)?)?;
     match schema {
         Some(schema) => Ok((name.within(schema), existed)),
         None => Err(OpenError::new(
@@ -41,6 +42,22 @@ async fn locate(at: &Connections, name: TableName) -> Result<(Table, bool), Open
              `schema.table`",
         )),
     }
+}
+
+/// Under any other, a statement does not see the log-ins that its lock made it wait for, and a limit
+/// is none.
+fn check_isolation(level: &str) -> Result<(), OpenError> {
+    if matches!(level, "read committed" | "read uncommitted") {
+        return Ok(());
+    }
+    Err(OpenError::new(
+        OpenErrorKind::Config,
+        format!(
+            "its transactions are `{level}`, under which a limit of sessions does not hold: give the \
+             pool's options `.options([(\"default_transaction_isolation\", \"read committed\")])`, \
+             or set that for the user or the database"
+        ),
+    ))
 }
 
 /// What is there.
@@ -135,7 +152,8 @@ const LOCATE: &str = "
 SELECT coalesce(
     (SELECT nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
         WHERE pg_class.oid = to_regclass($1)),
-    $2, current_schema())::text, to_regclass($1) IS NOT NULL";
+    $2, current_schema())::text, to_regclass($1) IS NOT NULL,
+    current_setting('transaction_isolation')";
 
 const AWAIT_MAKERS: &str =
     "SELECT pg_advisory_xact_lock_shared(hashtextextended('sessile schema', 0))";
