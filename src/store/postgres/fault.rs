@@ -47,6 +47,8 @@ pub(super) fn store_error(error: Error) -> StoreError {
             "22001" | "54000" => StoreErrorKind::TooLarge,
             // NUL in JSON, NULL in a subject that must not be, lists too deep, a date too late.
             "22P02" | "22P05" | "23502" | "54001" | "22008" => StoreErrorKind::Unencodable,
+            // It waited for a lock, for longer than `statement_timeout` or `lock_timeout`.
+            "57014" | "55P03" => StoreErrorKind::Timeout,
             _ => StoreErrorKind::Unavailable,
         },
         Error::ColumnDecode { .. } | Error::Decode(_) => StoreErrorKind::Undecodable,
@@ -69,7 +71,7 @@ pub(super) fn open_error(error: Error) -> OpenError {
             "42501" => (OpenErrorKind::Denied, DENIED),
             "3D000" => (OpenErrorKind::Config, "PostgreSQL has no database of this name"),
             "3F000" => (OpenErrorKind::Config, "the database has no schema of this name"),
-            "55P03" => (
+            "55P03" | "57014" => (
                 OpenErrorKind::Unreachable,
                 "somebody holds the table and it could not be brought up to date: try again later",
             ),
