@@ -79,6 +79,11 @@ pub(super) fn open_error(error: Error) -> OpenError {
                 OpenErrorKind::Unreachable,
                 "PostgreSQL has no connection to spare: try again later",
             ),
+            "08P01" => (
+                OpenErrorKind::Config,
+                "a parameter of the connection was refused: tell the PgBouncer before the server \
+                 `ignore_startup_parameters = extra_float_digits, options`",
+            ),
             code if code.starts_with("57P") || code.starts_with("08") => {
                 (OpenErrorKind::Unreachable, "PostgreSQL starts or stops: try again later")
             }
@@ -110,8 +115,8 @@ pub(super) const ADDRESS: &str = "the address must be like postgres://user:passw
 const NO_TRUST: &str = "there is no TLS that `sslmode` is content with: the server has none, or a certificate that \
      is for another host or not to be trusted (`sslrootcert=ca.pem` names its authority)";
 
-pub(super) const DENIED: &str = "the user may not do this: let the owner of the table open it once with this version, and \
-     grant the user SELECT, INSERT, UPDATE and DELETE on it";
+pub(super) const DENIED: &str = "the user may not do this: let the owner of the table open it once with this version \
+     and these options, and grant the user SELECT, INSERT, UPDATE and DELETE on it";
 
 /// The driver's error without what might be of a session: the server's details quote rows.
 fn cause(error: Error) -> Box<dyn StdError + Send + Sync> {

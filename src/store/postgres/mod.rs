@@ -120,8 +120,13 @@ type MakeData<T> = Arc<dyn Fn(&Meta) -> T + Send + Sync>;
 /// Postgres's texts have no NUL. Data with one, or a subject, is
 /// [`Unencodable`](crate::StoreErrorKind::Unencodable).
 ///
-/// A `PgBouncer` in transaction mode must be 1.21 or newer, with `max_prepared_statements` set.
-/// Nothing can be heard through it, so leave [`announce`](PostgresOptions::announce) off there.
+/// # Behind a `PgBouncer`
+///
+/// In transaction mode it must be 1.21 or newer, with `max_prepared_statements` set and
+/// `ignore_startup_parameters = extra_float_digits, options`. Nothing can be heard through it, so
+/// leave [`announce`](PostgresOptions::announce) off there: a cache would find that out, and ask the
+/// store every time. Give the user a `statement_timeout` (`ALTER ROLE app SET statement_timeout =
+/// '5s'`), since that of our own connections is lost on the way.
 pub struct PostgresStore<T> {
     calls: Arc<Calls<T>>,
     announcements: Option<Announcements>,

@@ -10,7 +10,11 @@ use super::table::{Table, TableName, VERSION};
 use crate::error::{OpenError, OpenErrorKind, StoreError};
 
 /// Finds the table, or makes it, or adds what it lacks. Several may do so at once.
-pub(super) async fn prepare(at: &Connections, name: TableName) -> Result<Table, OpenError> {
+pub(super) async fn prepare(
+    at: &Connections,
+    name: TableName,
+    announce: bool,
+) -> Result<Table, OpenError> {
     let (table, existed) = locate(at, name).await?;
     if !existed {
         // Somebody may be making it. Their commit shows in a query before it shows in what a
@@ -22,6 +26,9 @@ pub(super) async fn prepare(at: &Connections, name: TableName) -> Result<Table, 
         if !inspect(at, &table).await?.is_complete(&table)? {
             return Err(unfit("it lacks columns that should be there"));
         }
+    }
+    if announce && !inspect(at, &table).await?.tells {
+        at.script(table.fill(include_str!("announce.sql"))).await.map_err(fault::open_error)?;
     }
     Ok(table)
 }
@@ -71,6 +78,8 @@ struct Found {
     note: Option<String>,
     /// Whether the user may do all that a store does.
     allowed: bool,
+    /// Whether it has the triggers that tell what others change.
+    tells: bool,
 }
 
 async fn inspect(at: &Connections, table: &Table) -> Result<Found, OpenError> {
@@ -84,6 +93,7 @@ async fn inspect(at: &Connections, table: &Table) -> Result<Found, OpenError> {
             function: row.try_get(2)?,
             note: row.try_get(3)?,
             allowed: row.try_get(4)?,
+            tells: row.try_get(5)?,
         })
     };
     found().map_err(fault::open_error)
@@ -174,7 +184,9 @@ SELECT
         WHERE attname = 'version'),
     coalesce((SELECT has_any_column_privilege(oid, 'SELECT')
         AND has_any_column_privilege(oid, 'INSERT') AND has_any_column_privilege(oid, 'UPDATE')
-        AND has_table_privilege(oid, 'DELETE') FROM found), false)";
+        AND has_table_privilege(oid, 'DELETE') FROM found), false),
+    (SELECT count(*) = 3 FROM pg_trigger JOIN found ON tgrelid = found.oid WHERE tgenabled <> 'D'
+        AND tgname IN ('sessile_tell_delete', 'sessile_tell_update', 'sessile_tell_truncate'))";
 
 /// The columns that a table must have from the start; the others can be added.
 const FIRST: [&str; 4] = ["id", "user_id", "expires_at", "created_at"];
