@@ -53,8 +53,12 @@ type MakeData<T> = Arc<dyn Fn(&Meta) -> T + Send + Sync>;
 /// use sessile::{Key, SessionLayer, Values, store::PostgresStore};
 /// let store = PostgresStore::<Values>::connect("postgres://app:secret@db.internal/app").await?;
 /// let layer = SessionLayer::new(store, Key::generate());
+/// tokio::spawn(layer.sweeper(std::time::Duration::from_secs(60)));
 /// # Ok(()) }
 /// ```
+///
+/// What has expired stays in the table until somebody removes it, which is what the
+/// [sweeper](crate::SessionLayer::sweeper) is for. One node that has one is enough.
 ///
 /// # The table
 ///
