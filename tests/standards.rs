@@ -14,11 +14,11 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
-use http::header::{COOKIE, SET_COOKIE};
+use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE, VARY};
+use http::{Request, Response};
 use sessile::store::{MemoryStore, Store};
 use sessile::transport::{Bearer, Cookie};
-use sessile::{ErrorKind, Expiry, Id, NewSession, SiteData};
+use sessile::{ErrorKind, Expiry, Id, Key, Keyring, NewSession, SessionLayer, SiteData};
 use support::{App, Member, Visitor, count_visit, handler, ignore, log_out, look, ok};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -256,12 +256,13 @@ async fn c18_a_session_takes_no_more_than_it_may() {
 }
 
 #[tokio::test]
-async fn r28_a_secure_cookie_is_not_sent_by_browsers_over_plain_http() {
+async fn a_secure_cookie_says_itself_that_it_is_good_for_https_only() {
     let app = App::new(MemoryStore::new());
     let request = Request::get("http://example.com/").body(()).unwrap();
     let answer = app.request(request, &log_in_as("ann")).await;
-    // The server behind a proxy cannot know how the browser came; the cookie itself says that it
-    // is for HTTPS, and its prefix that it is good for nothing else.
+    // The server behind a proxy cannot know how the browser came, and sends it (DESIGN.md says
+    // why). The cookie itself says that it is for HTTPS, and its prefix that it is good for nothing
+    // else: a browser that came by plain HTTP drops it.
     let line = answer.headers()[SET_COOKIE].to_str().unwrap();
     assert!(line.starts_with("__Host-") && line.contains("; Secure"), "{line}");
     let request = Request::get("/").header(COOKIE, line.replace("__Host-", "")).body(()).unwrap();
@@ -329,14 +330,44 @@ async fn c28_tickets_of_two_people_cannot_be_mixed() {
     }
     let (ann, ben) = (both[0].ticket().unwrap(), both[1].ticket().unwrap());
     // 16 bytes of id and 4 of generation are 26 characters and a piece of one.
-    for at in [1, 22, 27, 40] {
-        let mixed = format!("__Host-sid={}{}", ann.get(..at).unwrap(), ben.get(at..).unwrap());
+    for at in [11, 22, 27, 40] {
+        let mixed = format!("{}{}", ann.get(..at).unwrap(), ben.get(at..).unwrap());
+        let cookie = format!("__Host-sid={mixed}");
         app.heard.clear();
-        app.send(&[("cookie", mixed.as_str())], &look()).await;
+        app.send(&[("cookie", cookie.as_str())], &look()).await;
         assert_eq!(app.heard.count("Rejected"), 1, "{at}: {:?}", app.heard.all());
     }
     let pair = format!("__Host-sid={ann}; __Host-sid={ben}");
     app.heard.clear();
     app.send(&[("cookie", pair.as_str())], &look()).await;
     assert_eq!(app.heard.count("Rejected { reason: Ambiguous"), 1);
+}
+
+/// CVE-2023-30861: an answer that sets, renews or removes the cookie ended up in a shared cache.
+#[tokio::test]
+async fn r26_c06_no_cache_keeps_an_answer_that_says_something_of_a_session() {
+    let store = Arc::new(MemoryStore::new());
+    let app = App::new(Arc::clone(&store));
+    let rolled_over = App::with(Arc::clone(&store), |_| {
+        let ring = Keyring::new(Key::generate()).also_accept(support::key());
+        SessionLayer::new(store.clone(), ring).clock(app.clock.clone())
+    });
+    let check = |name: &str, answer: &Response<String>, sets: bool, cache: Option<&str>| {
+        let header = |name| answer.headers().get(name).map(|value| value.to_str().unwrap());
+        assert_eq!(answer.headers().contains_key(SET_COOKIE), sets, "{name}");
+        assert_eq!(header(CACHE_CONTROL), cache, "{name}");
+        assert_eq!(header(VARY), cache.map(|_| "cookie"), "{name}");
+    };
+    let no_store = Some("no-store");
+    let mut ann = Visitor::new(&app);
+    check("created", &ann.visit(&log_in_as("ann")).await, true, no_store);
+    check("untouched", &ann.visit(&ignore()).await, false, None);
+    check("looked at", &ann.visit(&look()).await, false, Some("private"));
+    check("changed", &ann.visit(&count_visit()).await, false, Some("private"));
+    app.clock.advance(MINUTE * 16);
+    check("renewed", &ann.visit(&ignore()).await, true, no_store);
+    check("sealed anew", &ann.at(&rolled_over).visit(&ignore()).await, true, no_store);
+    let mut too_late = ann.clone();
+    check("logged out", &ann.visit(&log_out()).await, true, no_store);
+    check("a dead ticket", &too_late.visit(&ignore()).await, true, no_store);
 }

@@ -12,6 +12,8 @@
 mod keep;
 mod page;
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::Form;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
@@ -38,6 +40,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         // the cookie is then `__Host-sid`, and Secure.
         .transport(Cookie::host("sid").dangerously_allow_plain_http())
         .refusals(Refusals::custom(refused));
+    // What has expired is of no use to anybody, but stays in the file until it is swept.
+    tokio::spawn(sessions.sweeper(Duration::from_secs(60)));
 
     let app = Router::new()
         .route("/", get(home))

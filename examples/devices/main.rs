@@ -30,6 +30,7 @@ use axum::{Json, Router};
 use futures_util::Stream;
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
+use sessile::csrf::RefuseCrossSite;
 use sessile::store::MemoryStore;
 use sessile::transport::Cookie;
 use sessile::{
@@ -59,7 +60,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .route("/events", get(events))
         .route("/socket", get(socket))
         .with_state(layer.sessions())
-        .layer(layer);
+        .layer(layer)
+        // Pages of other sites can open WebSockets that carry the cookie.
+        .layer(RefuseCrossSite::new());
 
     let address = format!("127.0.0.1:{}", std::env::var("PORT").unwrap_or_else(|_| "3000".into()));
     let listener = tokio::net::TcpListener::bind(&address).await.map_err(|error| {

@@ -1,11 +1,15 @@
 //! Time, injected: the layer takes "now" and its few waits from a [`Clock`], so that tests decide
 //! what time it is.
 
+mod timer;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use self::timer::Delay;
 
 /// Where the layer takes the time from.
 ///
@@ -99,7 +103,7 @@ impl Clock for SystemClock {
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
-        Sleep::new(futures_timer::Delay::new(duration))
+        Sleep::new(Delay::new(duration))
     }
 }
 
