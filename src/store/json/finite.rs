@@ -1,6 +1,6 @@
 //! Whether all numbers are such as JSON has.
 //!
-//! serde_json writes the others as `null`, and no format of its can tell that from a `None`.
+//! `serde_json` writes the others as `null`, and no format of its can tell that from a `None`.
 
 use std::fmt::{self, Display};
 
@@ -150,7 +150,7 @@ parts! {
     SerializeStructVariant serialize_field(&'static str)
 }
 
-/// Keys are texts; serde_json refuses numbers among them that are none.
+/// Keys are texts; `serde_json` refuses numbers among them that are none.
 impl SerializeMap for Numbers {
     type Ok = ();
     type Error = NotFinite;

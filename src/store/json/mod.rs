@@ -37,7 +37,7 @@ fn unencodable(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Stor
     StoreError::new(StoreErrorKind::Unencodable).with_source(why)
 }
 
-/// Writes as compactly as serde_json does, and no deeper than that reads.
+/// Writes as compactly as `serde_json` does, and no deeper than that reads.
 #[derive(Default)]
 struct Shallow {
     depth: usize,
@@ -75,7 +75,7 @@ impl Formatter for Shallow {
     }
 }
 
-/// serde_json reads 127 lists inside each other, and refuses 128.
+/// `serde_json` reads 127 lists inside each other, and refuses 128.
 const DEEPEST: usize = 127;
 
 /// Most sessions are no larger.
