@@ -107,6 +107,7 @@ fn index_of(cli: &Cli, session: &str) -> String {
 /// prefix of its own, because what makes a cluster slow is waiting.
 async fn conforms(options: impl Fn() -> RedisOptions + Send + Sync) {
     let suite = Suite::new().starting_at(now()).patience(Duration::from_secs(300)).at_once(4);
+    let suite = suite.expires_by_itself();
     let open = async || RedisStore::<Sample>::open(options()).await.unwrap();
     let report = suite.run(open).await;
     report.assert();
