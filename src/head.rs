@@ -3,7 +3,7 @@
 use http::{Extensions, HeaderMap, HeaderName, Method, Request, Uri};
 
 /// The head of a request, lent to whoever judges it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)] // no `Debug`: the ticket is in it
 pub(crate) struct Head<'r> {
     pub(crate) method: &'r Method,
     pub(crate) uri: &'r Uri,

@@ -48,7 +48,11 @@ use crate::forwarded::{Header, client_address};
 /// 2. If it is one, `X-Forwarded-For` is read from its end, where that proxy wrote: the first
 ///    address that is no proxy's is the client's. What stands before it is hearsay.
 /// 3. If all are proxies', the first one is where the request began; without the header, the peer.
-/// 4. What is no address (`unknown`, a name, garbage) ends the search: nothing is known then.
+/// 4. A proxy that does not say whom it speaks for (`unknown`, a name, nothing) is the last that
+///    anybody vouches for, and counts as the client itself.
+///
+/// So whoever comes through a proxy has an address, at worst the proxy's, and garbage in front of
+/// what a proxy appends changes nothing: a client cannot make itself another, nor unknown.
 #[derive(Clone)]
 #[must_use = "hints are taken once a layer is told how"]
 pub struct ClientHints {
@@ -149,7 +153,7 @@ impl ClientHints {
         let agent = headers.get(USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
         let is_proxy = |address: IpAddr| self.proxies.iter().any(|net| net.contains(&address));
         let peer = (self.peer)(extensions);
-        let address = peer.and_then(|peer| client_address(peer, headers, self.header, is_proxy));
+        let address = peer.map(|peer| client_address(peer, headers, self.header, is_proxy));
         Client::new(address, agent.as_deref())
     }
 }

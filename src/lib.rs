@@ -86,7 +86,7 @@ pub use crate::profile::Profile;
 pub use crate::record::{Meta, Record, SessionData};
 pub use crate::refusal::{Denied, Refusal, Refusals, ReturnTo};
 pub use crate::registry::{Listed, Sessions};
-pub use crate::report::{Deviation, Report, Standard};
+pub use crate::report::{Deviation, Report, RevocationKind, Standard, TransportReport};
 pub use crate::service::SessionService;
 pub use crate::session::{Active, LazySession, NewSession, Session, Snapshot, Status};
 pub use crate::site_data::SiteData;

@@ -27,6 +27,8 @@ use crate::expiry::Expiry;
 ///    [`absolute`](crate::NewSession::absolute), [`remember`](crate::NewSession::remember)) is cut
 ///    to the profile without an error: at run time, a session that is too short is safer than a
 ///    login that fails.
+/// 4. The time in all counts from when the person proved who they are, which may be before the
+///    session began ([`authenticated_at`](crate::NewSession::authenticated_at)).
 ///
 /// It is about time only. Cookies that fall short of the same standard are told by the
 /// [report](crate::SessionLayer::report), and how people log in is the application's affair.

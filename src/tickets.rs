@@ -54,6 +54,11 @@ impl Revocation {
     pub fn deny_list(store: impl Store<()>, longest: Duration) -> Self {
         Self(Some((Arc::new(store), longest)))
     }
+
+    /// How long a session lives at most because of the deny list, if there is one.
+    pub(crate) fn longest(&self) -> Option<Duration> {
+        self.0.as_ref().map(|(_, longest)| *longest)
+    }
 }
 
 impl fmt::Debug for Revocation {
@@ -73,6 +78,16 @@ pub(crate) struct Tickets<T> {
     carrier: Box<dyn Carrier>,
     revocation: Revocation,
     data: PhantomData<fn() -> T>,
+}
+
+impl<T> Tickets<T> {
+    pub(crate) fn carrier(&self) -> &dyn Carrier {
+        &*self.carrier
+    }
+
+    pub(crate) const fn revocation(&self) -> &Revocation {
+        &self.revocation
+    }
 }
 
 impl<T: SessionData> Tickets<T> {

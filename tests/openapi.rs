@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::{Value, json};
+use sessile::codec::{FastapiSessions, Sealed};
 use sessile::openapi::{Operations, Security, SessionDocs};
 use sessile::store::MemoryStore;
 use sessile::transport::{
-    Bearer, Candidates, Cookie, Description, Header, Place, TooLong, Transport,
+    Bearer, Candidates, Cookie, Description, Header, Place, Query, TooLong, Transport,
 };
-use sessile::{Key, Refusals, SessionLayer, Values};
+use sessile::{Key, Refusals, Revocation, SessionLayer, Values};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
@@ -109,6 +110,46 @@ fn s19_each_transport_has_the_scheme_that_openapi_has_for_it() {
             "header.x-session": { "type": "apiKey", "in": "header", "name": "x-session" },
             "bearer": { "type": "http", "scheme": "bearer" },
         })
+    );
+}
+
+#[test]
+fn s19_every_layer_that_can_be_built_of_our_own_parts_can_be_documented() {
+    let ours = layer(Cookie::host("sid"))
+        .or_transport(Cookie::named("sid").path("/a"))
+        .or_transport(Header::named("x-session"))
+        .or_transport(Header::named("x-ticket"))
+        .or_transport(Bearer::new().write_to("x-session"))
+        .or_transport(Query::named("ticket"))
+        .or_transport_with(Cookie::named("cookie"), FastapiSessions::new("a").read_only());
+    let own = |name: &str| {
+        (format!("cookie.{name}"), json!({ "type": "apiKey", "in": "cookie", "name": name }))
+    };
+    let header = |name: &str| {
+        (format!("header.{name}"), json!({ "type": "apiKey", "in": "header", "name": name }))
+    };
+    let expected: serde_json::Map<_, _> = [
+        own("__Host-sid"),
+        own("sid"),
+        own("cookie"),
+        header("x-session"),
+        header("x-ticket"),
+        ("bearer".to_owned(), json!({ "type": "http", "scheme": "bearer" })),
+    ]
+    .into_iter()
+    .collect();
+    // A single-use ticket opens one handshake, and no operation of the document.
+    assert_eq!(schemes(&Security::of(&ours)), Value::Object(expected));
+    assert_eq!(Security::of(&ours).requirement().len(), 6);
+    let report: Value = serde_json::from_str(&ours.report().to_json()).unwrap();
+    assert_eq!(report["transports"].as_array().unwrap().len(), 7);
+
+    let carried =
+        SessionLayer::<Values>::carried(Sealed::new(Key::generate()), Revocation::impossible())
+            .or_transport(Header::named("x-session"));
+    assert_eq!(
+        requirement(&Security::of(&carried)),
+        json!([{ "cookie.__Host-sid": [] }, { "header.x-session": [] }])
     );
 }
 
@@ -362,4 +403,8 @@ fn b12_a_transport_that_does_not_describe_itself_is_not_left_out_in_silence() {
         schemes(&Security::of(&layer(described))),
         json!({ "query.ticket": { "type": "apiKey", "in": "query", "name": "ticket" } })
     );
+    // It reads where another does: one scheme, named once.
+    let bearer = Foreign(Some(Bearer::new().describe()));
+    let twice = layer(Bearer::new()).or_transport(bearer);
+    assert_eq!(requirement(&Security::of(&twice)), json!([{ "bearer": [] }]));
 }

@@ -12,14 +12,16 @@
 mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::header::SET_COOKIE;
 use serde_json::{Value, json};
+use sessile::codec::{Carried, Carrier, FastapiSessions, Sealed};
 use sessile::store::{Limit, MemoryStore};
-use sessile::transport::{Bearer, Cookie, Description, Header, Place, SameSite, Transport};
+use sessile::transport::{Bearer, Cookie, Description, Header, Place, Query, SameSite, Transport};
 use sessile::{
-    Deviation, Event, Expiry, Key, Keyring, NewSession, Profile, SessionLayer, Standard,
+    Deviation, Event, Expiry, Key, Keyring, NewSession, Profile, Rejection, Revocation,
+    SessionLayer, Standard,
 };
 use support::{App, Member, Visitor, handler, ignore, key, ok};
 
@@ -58,8 +60,9 @@ session layer
   ticket renewal        every 15 min, grace 30 s
   kept by clients       until they close
   sessions a subject    any number
-  transport             cookie __Host-sid: Secure, HttpOnly, SameSite=Lax, Path=/
+  transport             cookie __Host-sid: Secure, HttpOnly, SameSite=Lax, Path=/; signed tickets
   key                   KEY (signs)
+  revocation            in the store
   verifiers             0
   observer              none
   loading               before the handler
@@ -88,7 +91,10 @@ fn r13_the_text_of_a_layer_for_development() {
     ];
     let deviations: Vec<_> = deviations.lines().collect();
     assert_eq!(deviations, expected);
-    assert!(text.contains("cookie sid: HttpOnly, SameSite=Lax, Path=/\n"), "{text}");
+    assert!(
+        text.contains("cookie sid: HttpOnly, SameSite=Lax, Path=/; signed tickets\n"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -105,10 +111,11 @@ session layer
   ticket renewal        every 15 min, grace 30 s
   kept by clients       until they close
   sessions a subject    1; one more is refused
-  transport             cookie __Host-sid: Secure, HttpOnly, SameSite=Strict, Path=/
-  transport             header x-session
+  transport             cookie __Host-sid: Secure, HttpOnly, SameSite=Strict, Path=/; signed tickets
+  transport             header x-session; signed tickets
   key                   NEW (signs)
   key                   OLD (still accepted)
+  revocation            in the store
   verifiers             0
   observer              told of events
   loading               before the handler
@@ -138,8 +145,10 @@ fn r13_the_json_of_the_default_layer() {
             "transports": [{
                 "place": "cookie", "name": "__Host-sid", "secure": true, "http_only": true,
                 "same_site": "Lax", "path": "/", "domain": null, "partitioned": false,
-                "max_age_seconds": null,
+                "max_age_seconds": null, "format": "signed", "single_use": false,
+                "read_only": false,
             }],
+            "revocation": "store",
             "key_ids": [key().id().to_string()],
             "verifiers": 0,
             "observed": false,
@@ -180,7 +189,13 @@ fn r13_the_json_of_development_and_strict_layers() {
     assert_eq!(strict["profile"], json!({ "level": "aal3", "longer_because": null }));
     assert_eq!(strict["longest_idle_seconds"], 900);
     assert_eq!(strict["limit"], json!({ "sessions": 1, "then": "deny" }));
-    assert_eq!(strict["transports"][1], json!({ "place": "header", "name": "x-session" }));
+    assert_eq!(
+        strict["transports"][1],
+        json!({
+            "place": "header", "name": "x-session", "format": "signed", "single_use": false,
+            "read_only": false,
+        })
+    );
     assert_eq!(strict["deviations"], json!([]));
 }
 
@@ -205,7 +220,7 @@ fn r13_every_setting_shows() {
         "kept by clients       until the absolute limit",
         "sessions a subject    3; one more ends the oldest",
         "Path=/a, Domain=example.com, Max-Age=3600",
-        "transport             bearer authorization",
+        "transport             bearer authorization; signed tickets\n",
         "verifiers             1",
         "loading               when somebody asks",
         "store timeout         1500 ms",
@@ -219,12 +234,115 @@ fn r13_every_setting_shows() {
 
 #[test]
 fn r27_tickets_in_the_query_string_are_a_deviation_and_no_default() {
-    let (bare, query) = (defaults(), defaults().or_transport(InQuery));
-    let requirements = |layer: &SessionLayer<Member>| {
-        layer.report().deviations.iter().map(|one| one.requirement).collect::<Vec<_>>()
-    };
-    assert!(!requirements(&bare).contains(&"14.2.1"));
-    assert!(requirements(&query).contains(&"14.2.1"));
+    let ours = defaults().or_transport(Query::named("ticket"));
+    assert!(!requirements(&defaults()).contains(&"14.2.1"));
+    for query in [&ours, &defaults().or_transport(InQuery)] {
+        assert!(requirements(query).contains(&"14.2.1"));
+    }
+    let text = ours.report().to_string();
+    let row = "transport             query ticket; single-use tickets, for handshakes\n";
+    assert!(text.contains(row), "{text}");
+    assert_eq!(
+        read(&ours)["transports"][1],
+        json!({
+            "place": "query", "name": "ticket", "format": "signed", "single_use": true,
+            "read_only": false,
+        })
+    );
+}
+
+// ---- tickets of other kinds ------------------------------------------------------------------
+
+/// Signs with what this crate knows nothing of.
+#[derive(Debug)]
+struct Elsewhere;
+
+impl Carrier for Elsewhere {
+    fn seal(&self, _: &str, _: &[u8]) -> Option<String> {
+        None
+    }
+
+    fn open(&self, _: &str, _: &[u8]) -> Result<Carried, Rejection> {
+        Err(Rejection::Malformed)
+    }
+}
+
+#[test]
+fn r13_r30_sessions_in_their_tickets_are_reported_as_what_they_are() {
+    let old = Key::generate();
+    let keys = Keyring::new(key()).also_accept(old.clone());
+    let layer = SessionLayer::<Member>::carried(Sealed::new(keys), Revocation::impossible());
+    let text = layer.report().to_string();
+    for row in [
+        "absolute limit        12 h\n".to_owned(),
+        "ticket renewal        none: an older ticket is as good as the newest\n".to_owned(),
+        "Path=/; sealed tickets with the session in them, no theft alarm\n".to_owned(),
+        format!("key                   {} (seals)\n", key().id()),
+        format!("key                   {} (still accepted)\n", old.id()),
+        "revocation            impossible: a copied ticket passes until it expires\n".to_owned(),
+        "revocation check      none\n".to_owned(),
+        "ASVS 7.4.1 (L1) ".to_owned(),
+    ] {
+        assert!(text.contains(&row), "{row}: {text}");
+    }
+    assert_eq!(text.matches("\n  key ").count(), 2, "no key that was thrown away: {text}");
+    let json = read(&layer);
+    assert_eq!(json["key_ids"], json!([key().id().to_string(), old.id().to_string()]));
+    assert_eq!(json["renew_after_seconds"], Value::Null);
+    assert_eq!(json["revocation"], "impossible");
+    assert_eq!(json["transports"][0]["format"], "carried");
+}
+
+#[test]
+fn r13_r30_a_deny_list_ends_sessions_and_bounds_them() {
+    let denied = Revocation::deny_list(MemoryStore::new(), HOUR);
+    let layer = SessionLayer::<Member>::carried(Elsewhere, denied);
+    let text = layer.report().to_string();
+    for row in [
+        "absolute limit        1 h\n",
+        "a single login        at most 1 h idle and 1 h in all\n",
+        "key                   none that has an id\n",
+        "revocation            by a deny list, of sessions that live 1 h at most\n",
+        "revocation check      every 5 s\n",
+    ] {
+        assert!(text.contains(row), "{row}: {text}");
+    }
+    assert!(!requirements(&layer).contains(&"7.4.1"));
+    assert_eq!(
+        (&read(&layer)["revocation"], &read(&layer)["key_ids"]),
+        (&"deny_list".into(), &json!([]))
+    );
+}
+
+#[test]
+fn r13_cookies_of_fastapi_sessions_are_told_and_those_it_issues_are_a_deviation() {
+    let legacy = || FastapiSessions::new("DONOTUSE");
+    let theirs = defaults().transport_with(Cookie::named("cookie"), legacy());
+    let text = theirs.report().to_string();
+    for row in [
+        "ticket renewal        none: an older ticket is as good as the newest\n",
+        "Path=/; tickets of fastapi-sessions, no theft alarm\n",
+        "key                   none that has an id\n",
+        "ASVS 11.4.1 (L1) ",
+        "ASVS 11.2.3 (L2) ",
+    ] {
+        assert!(text.contains(row), "{row}: {text}");
+    }
+    let both = defaults().or_transport_with(Cookie::named("cookie"), legacy());
+    assert!(requirements(&both).contains(&"11.4.1"));
+    assert_eq!(both.report().keys, [key().id()]);
+
+    let leaving = defaults().or_transport_with(Cookie::named("cookie"), legacy().read_only());
+    assert!(!requirements(&leaving).contains(&"11.4.1"));
+    let text = leaving.report().to_string();
+    let row = "Path=/; tickets of fastapi-sessions, no theft alarm, only read\n";
+    assert!(text.contains(row), "{text}");
+    assert!(text.contains("ticket renewal        every 15 min"), "{text}");
+    assert_eq!(read(&leaving)["transports"][1]["read_only"], true);
+}
+
+fn requirements(layer: &SessionLayer<Member>) -> Vec<&'static str> {
+    layer.report().deviations.iter().map(|one| one.requirement).collect()
 }
 
 #[test]
@@ -301,6 +419,44 @@ async fn r08_r09_what_a_single_login_asks_for_is_cut_to_the_profile() {
         let cookie = answer.headers()[SET_COOKIE].to_str().unwrap();
         let age = format!("; Max-Age={}", absolute.as_secs());
         assert_eq!(cookie.contains(&age), name.starts_with("remembered"), "{name}: {cookie}");
+    }
+}
+
+#[tokio::test]
+async fn r09_r62_the_time_of_a_level_counts_from_the_log_in() {
+    let long = Profile::aal2().dangerously_allow_longer("one door");
+    let cases: [(&str, Option<Profile>, Duration, Duration, Duration); 7] = [
+        ("just now", Some(Profile::aal2()), Duration::ZERO, DAY, DAY),
+        ("in between", Some(Profile::aal2()), 2 * HOUR, 12 * HOUR, 12 * HOUR),
+        ("nearly over", Some(Profile::aal2()), 23 * HOUR, DAY, HOUR),
+        ("another level", Some(Profile::aal3()), 11 * HOUR, DAY, HOUR),
+        ("an exception", Some(long), 23 * HOUR, 48 * HOUR, 25 * HOUR),
+        ("over", Some(Profile::aal2()), 25 * HOUR, DAY, Duration::ZERO),
+        ("no profile", None, 25 * HOUR, DAY, DAY),
+    ];
+    for (name, profile, ago, asked, left) in cases {
+        let app = App::with(MemoryStore::new(), |layer| match profile {
+            Some(profile) if profile.reason().is_some() => {
+                layer.profile(profile).expiry(Expiry::idle(HOUR).absolute(48 * HOUR))
+            }
+            Some(profile) => layer.profile(profile),
+            None => layer,
+        });
+        let proved = SystemTime::from(app.clock.timestamp()) - ago;
+        let new = NewSession::with(Member::named("alice")).remember(asked).authenticated_at(proved);
+        let mut alice = Visitor::new(&app);
+        alice
+            .visit(&handler(move |session| {
+                session.create(new.clone()).unwrap();
+                let meta = session.meta().unwrap();
+                assert_eq!(meta.absolute.since(meta.created), left, "{name}");
+                async { ok() }
+            }))
+            .await;
+        if left < 2 * HOUR {
+            app.clock.advance(left);
+            assert_eq!(alice.member().await, None, "{name}: a day after the log-in");
+        }
     }
 }
 

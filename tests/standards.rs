@@ -290,12 +290,13 @@ async fn c18_a_session_takes_no_more_than_it_may() {
 }
 
 #[tokio::test]
-async fn r28_a_secure_cookie_is_not_sent_by_browsers_over_plain_http() {
+async fn a_secure_cookie_says_itself_that_it_is_good_for_https_only() {
     let app = App::new(MemoryStore::new());
     let request = Request::get("http://example.com/").body(()).unwrap();
     let answer = app.request(request, &log_in_as("ann")).await;
-    // The server behind a proxy cannot know how the browser came; the cookie itself says that it
-    // is for HTTPS, and its prefix that it is good for nothing else.
+    // The server behind a proxy cannot know how the browser came, and sends it (DESIGN.md says
+    // why). The cookie itself says that it is for HTTPS, and its prefix that it is good for nothing
+    // else: a browser that came by plain HTTP drops it.
     let line = answer.headers()[SET_COOKIE].to_str().unwrap();
     assert!(line.starts_with("__Host-") && line.contains("; Secure"), "{line}");
     let request = Request::get("/").header(COOKIE, line.replace("__Host-", "")).body(()).unwrap();

@@ -174,6 +174,28 @@ async fn a_verifier_that_fails_means_503_and_no_session_leaks() {
 }
 
 #[tokio::test]
+async fn r52_what_a_verifier_prints_holds_no_ticket_and_nobodys_data() {
+    for mode in Mode::ALL {
+        let printed = Arc::new(Mutex::new(String::new()));
+        let log = Arc::clone(&printed);
+        let site = Site::new(mode, move |layer| {
+            layer.verifier(move |visit: &Visit<'_, Member>| {
+                log.lock().unwrap().push_str(&format!("{visit:?} {visit:#?}"));
+                Verdict::Pass
+            })
+        });
+        let mut ann = Browser::log_in(&site).await;
+        let ticket = ann.cookie.clone().unwrap().split_once('=').unwrap().1.to_owned();
+        assert_eq!(ann.status("/guarded").await, 200);
+        let printed = printed.lock().unwrap().clone();
+        assert!(printed.starts_with("Visit { id: "), "{mode:?}: {printed}");
+        for secret in [ticket.as_str(), "cookie", "\"ann\"", "192.0.2.7", "Kit/1.0"] {
+            assert!(!printed.contains(secret), "{mode:?}: {secret}: {printed}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_verifier_that_never_answers_is_given_up() {
     struct Hangs;
     impl Verifier<Member> for Hangs {

@@ -1,5 +1,7 @@
 //! Where accounts are kept: the contract.
 
+use std::fmt;
+
 use super::email::Email;
 use super::error::AccountError;
 use super::password::PasswordHash;
@@ -42,7 +44,9 @@ impl<S: UserStore + TokenStore + LinkStore + RoleStore> AccountStore for S {}
 /// let by_link = Lookup::link("github", "583231");
 /// # Ok::<(), sessile::accounts::AccountError>(())
 /// ```
-#[derive(Clone, Debug)]
+///
+/// Its `Debug` says by what, and not for whom.
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Lookup {
     /// The id.
@@ -70,6 +74,17 @@ impl Lookup {
     /// ```
     pub fn link(provider: impl Into<String>, subject: impl Into<String>) -> Self {
         Self::Link { provider: provider.into(), subject: subject.into() }
+    }
+}
+
+impl fmt::Debug for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Id(_) => "Lookup::Id",
+            Self::Email(_) => "Lookup::Email",
+            Self::Username(_) => "Lookup::Username",
+            Self::Link { .. } => "Lookup::Link",
+        })
     }
 }
 
@@ -226,16 +241,17 @@ pub trait TokenStore: Send + Sync + 'static {
     ) -> AccountAnswer<Option<User>>;
 }
 
-/// A user's account elsewhere.
+/// A user's account elsewhere. Its `Debug` does not say whose.
 ///
 /// ```
 /// use sessile::accounts::Link;
 /// let link = Link::new("github", "583231")?;
 /// assert_eq!((link.provider(), link.subject()), ("github", "583231"));
 /// assert!(Link::new("Git Hub", "583231").is_err());
+/// assert!(!format!("{link:?}").contains("583231"));
 /// # Ok::<(), sessile::accounts::AccountError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Link {
     provider: Box<str>,
     subject: Box<str>,
@@ -263,6 +279,12 @@ impl Link {
     /// What the provider calls the user.
     pub fn subject(&self) -> &str {
         &self.subject
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("provider", &self.provider).finish_non_exhaustive()
     }
 }
 

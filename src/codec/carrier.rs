@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::event::Rejection;
+use crate::key::KeyId;
 
 /// Puts a session into its ticket, and takes it out again: [`Sealed`](crate::codec::Sealed), or a
 /// token format of one's own.
@@ -49,10 +50,22 @@ pub trait Carrier: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Why it is none of ours; the client does not see it.
     fn open(&self, purpose: &str, ticket: &[u8]) -> Result<Carried, Rejection>;
+
+    /// The ids of its keys, the one that seals first, for [reports](crate::Report). None by
+    /// default: the keys are not of this crate, or nobody's affair.
+    fn key_ids(&self) -> Vec<KeyId> {
+        Vec::new()
+    }
 }
 
-/// What a ticket carried.
-#[derive(Debug)]
+/// What a ticket carried. Its `Debug` does not show it.
+///
+/// ```
+/// use sessile::codec::Carried;
+/// let carried = Carried::new(b"what ann told us".to_vec(), false);
+/// assert!(!carried.old_key);
+/// assert_eq!(format!("{carried:?}"), "Carried { old_key: false, .. }");
+/// ```
 #[non_exhaustive]
 pub struct Carried {
     /// What was sealed.
@@ -65,5 +78,11 @@ impl Carried {
     /// A payload that came out of a ticket.
     pub const fn new(payload: Vec<u8>, old_key: bool) -> Self {
         Self { payload, old_key }
+    }
+}
+
+impl fmt::Debug for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Carried").field("old_key", &self.old_key).finish_non_exhaustive()
     }
 }

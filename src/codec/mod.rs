@@ -8,6 +8,7 @@
 mod carrier;
 #[cfg(feature = "fastapi-sessions")]
 mod fastapi_sessions;
+mod format;
 #[cfg(feature = "sealed")]
 mod sealed;
 mod signed;
@@ -17,6 +18,7 @@ pub use self::carrier::{Carried, Carrier};
 pub(crate) use self::fastapi_sessions::Cookies;
 #[cfg(feature = "fastapi-sessions")]
 pub use self::fastapi_sessions::FastapiSessions;
+pub use self::format::TicketFormat;
 #[cfg(feature = "sealed")]
 pub use self::sealed::Sealed;
 pub(crate) use self::signed::{Signed, Token};
@@ -86,6 +88,15 @@ impl Codec {
             }
             #[cfg(feature = "fastapi-sessions")]
             Self::FastapiSessions(cookies) => Text::Other(cookies.seal(ticket, now())),
+        }
+    }
+
+    /// What its tickets are made of.
+    pub(crate) const fn format(&self) -> TicketFormat {
+        match self {
+            Self::Signed(_) => TicketFormat::Signed,
+            #[cfg(feature = "fastapi-sessions")]
+            Self::FastapiSessions(_) => TicketFormat::FastapiSessions,
         }
     }
 

@@ -8,7 +8,7 @@ use data_encoding::BASE64URL_NOPAD;
 
 use super::carrier::{Carried, Carrier};
 use crate::event::Rejection;
-use crate::key::{Key, Keyring};
+use crate::key::{Key, KeyId, Keyring};
 
 /// Encrypts the session into its ticket with XChaCha20-Poly1305 (ASVS 11.3.2): no store is asked,
 /// and none is needed. A random nonce of 192 bits never repeats under one key; the transport's
@@ -93,6 +93,10 @@ impl Carrier for Sealed {
         }
         let older = ciphers.older.iter().find_map(|key| key.decrypt(&nonce, message()).ok());
         older.map(|payload| Carried::new(payload, true)).ok_or(Rejection::Forged)
+    }
+
+    fn key_ids(&self) -> Vec<KeyId> {
+        self.ring.key_ids()
     }
 }
 

@@ -32,7 +32,10 @@ pub struct Security {
 }
 
 impl Security {
-    /// The schemes of this layer, in the order in which it tries its transports.
+    /// The schemes of this layer, in the order in which it tries its transports. One of
+    /// handshakes ([`Query`](crate::transport::Query)) is left out: its tickets open no operation
+    /// but the handshake that they were issued for, whose own documentation is to name the
+    /// parameter.
     ///
     /// # Panics
     /// If one of its transports does not [describe](crate::transport::Transport::describe) itself.
@@ -58,10 +61,14 @@ impl Security {
             alternatives: Vec::new(),
             refusals: vec![layer.refusals_in_use().clone()],
         };
-        for transport in layer.report().transports {
-            let scheme = Scheme::of(&transport)?;
+        for transport in layer.report().transports.iter().filter(|one| !one.single_use) {
+            let scheme = Scheme::of(&transport.description)?;
             let name = scheme.default_name();
-            security.alternatives.push(BTreeSet::from([name.clone()]));
+            let alternative = BTreeSet::from([name.clone()]);
+            // Two transports of one's own may read the same place.
+            if !security.alternatives.contains(&alternative) {
+                security.alternatives.push(alternative);
+            }
             security.schemes.insert(name, scheme);
         }
         Ok(security)

@@ -17,7 +17,7 @@ pub(crate) enum Asked {
 }
 
 /// Where a request was going before routers took the front of its path off.
-#[derive(Clone, Debug)]
+#[derive(Clone)] // no `Debug`: single-use tickets stand in addresses
 pub(crate) struct Target(pub(crate) Uri);
 
 impl Asked {

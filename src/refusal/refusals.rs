@@ -180,7 +180,8 @@ impl Refusals {
 
     /// Sends browsers that ask for a page and have no session to the login page (303), with where
     /// they were going in the parameter `next`: see [`ReturnTo`]. Programs get the status as
-    /// before, and so do scripts in a page.
+    /// before, and so do scripts in a page. Whoever asks for the login page itself and is refused
+    /// gets it too: leave that page [open](crate::RequireSession::open).
     ///
     /// ```
     /// # use http::{Request, Response, header::{ACCEPT, LOCATION}};

@@ -4,7 +4,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LOCATION, VARY, WWW_AUTH
 use http::{HeaderValue, Response, StatusCode};
 
 use super::refusals::Style;
-use super::return_to::PARAMETER;
+use super::return_to::{PARAMETER, path_of};
 use super::{Asked, Denied, Refusal, Refusals, ReturnTo};
 
 impl Refusals {
@@ -18,7 +18,7 @@ impl Refusals {
         let refusal = denied.refusal();
         let mut response = match (asked, &self.style) {
             (Asked::Grpc, _) => return self.respond_grpc(denied, challenge),
-            (Asked::Page(back), _) if let Some(page) = self.page(refusal) => {
+            (Asked::Page(back), _) if let Some(page) = self.page(refusal, back.as_ref()) => {
                 redirect(page, back.as_ref())
             }
             (_, Style::Custom(respond)) => respond(refusal),
@@ -41,12 +41,15 @@ impl Refusals {
         response
     }
 
-    /// The page that would help, if there is one.
-    fn page(&self, refusal: Refusal) -> Option<&str> {
-        if refusal.wants_login() {
-            return self.login_page.as_deref();
-        }
-        if refusal == Refusal::StepUp { self.step_up_page.as_deref() } else { None }
+    /// The page that would help, if there is one and the request was not for that very page:
+    /// whoever is refused there would be sent round and round.
+    fn page(&self, refusal: Refusal, asked: Option<&ReturnTo>) -> Option<&str> {
+        let page = match refusal {
+            Refusal::StepUp => self.step_up_page.as_deref(),
+            _ if refusal.wants_login() => self.login_page.as_deref(),
+            _ => None,
+        };
+        page.filter(|page| asked.is_none_or(|asked| asked.path() != path_of(page)))
     }
 
     fn json(&self, refusal: Refusal, content_type: &'static str) -> Response<String> {
@@ -219,6 +222,21 @@ mod tests {
             (Refusal::Forbidden, back(), 403, ""),
             (Refusal::StoreUnavailable, back(), 503, ""),
             (Refusal::NoTicket, Asked::Plain, 401, ""),
+            // Nobody is sent from a page to itself.
+            (Refusal::NoTicket, Asked::Page(ReturnTo::parse("/log_in?lang=de&next=/a")), 401, ""),
+            (Refusal::StepUp, Asked::Page(ReturnTo::parse("/confirm")), 401, ""),
+            (
+                Refusal::NoTicket,
+                Asked::Page(ReturnTo::parse("/confirm")),
+                303,
+                "/log_in?lang=en&next=/confirm",
+            ),
+            (
+                Refusal::NoTicket,
+                Asked::Page(ReturnTo::parse("/log_in/help")),
+                303,
+                "/log_in?lang=en&next=/log_in/help",
+            ),
         ];
         for (refusal, asked, status, location) in cases {
             let response = refusals.render(refusal.into(), None, &asked);

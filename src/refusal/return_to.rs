@@ -19,7 +19,9 @@ pub(super) const PARAMETER: &str = "next";
 /// assert_eq!(after_login("next=https://evil.example"), None);
 /// assert_eq!(after_login("next=%2F%2Fevil.example"), None);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Its `Debug` leaves out the query, in which applications have been known to put secrets.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ReturnTo(Box<str>);
 
 impl ReturnTo {
@@ -62,6 +64,11 @@ impl ReturnTo {
         &self.0
     }
 
+    /// Without the query.
+    pub(super) fn path(&self) -> &str {
+        path_of(&self.0)
+    }
+
     /// In a form that fits into a query.
     pub(super) fn encoded(&self) -> String {
         let mut text = String::with_capacity(self.0.len());
@@ -83,10 +90,21 @@ impl fmt::Display for ReturnTo {
     }
 }
 
+impl fmt::Debug for ReturnTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ReturnTo").field(&self.path()).finish_non_exhaustive()
+    }
+}
+
 impl AsRef<str> for ReturnTo {
     fn as_ref(&self) -> &str {
         &self.0
     }
+}
+
+/// The path of a path and query.
+pub(super) fn path_of(target: &str) -> &str {
+    target.split_once('?').map_or(target, |(path, _)| path)
 }
 
 /// As long as a link may be that some proxy would still pass on.
@@ -151,6 +169,12 @@ mod tests {
         }
         assert_eq!(ReturnTo::from_query(None), None);
         assert_eq!(ReturnTo::parse(&format!("/{}", "a".repeat(LONGEST))), None);
+    }
+
+    #[test]
+    fn what_is_shown_of_it_is_the_path() {
+        let there = ReturnTo::parse("/reset?token=s3cret").unwrap();
+        assert_eq!(format!("{there:?}"), "ReturnTo(\"/reset\", ..)");
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::Report;
 use super::show::span;
+use super::{Report, RevocationKind, TransportReport};
 use crate::assurance::Assurance;
+use crate::codec::TicketFormat;
 use crate::profile;
-use crate::transport::{CookieAttributes, Description, Place, SameSite};
+use crate::transport::{CookieAttributes, Place, SameSite};
 
 /// A requirement that a setting falls short of, as a [report](super::Report) lists it.
 ///
@@ -114,9 +115,9 @@ pub(super) fn all(report: &Report) -> Vec<Deviation> {
     found
 }
 
-fn travelling(transport: &Description, report: &Report, found: &mut Vec<Deviation>) {
-    let name = &*transport.name;
-    match &transport.place {
+fn travelling(transport: &TransportReport, report: &Report, found: &mut Vec<Deviation>) {
+    let name = &*transport.description.name;
+    match &transport.description.place {
         Place::Cookie(attributes) => {
             cookie_name(name, attributes, found);
             cookie_reach(name, attributes, found);
@@ -128,6 +129,13 @@ fn travelling(transport: &Description, report: &Report, found: &mut Vec<Deviatio
             format!("tickets are accepted in the query parameter {name}, and so may get into logs"),
         )),
         Place::Header | Place::Bearer | Place::Other => {}
+    }
+    // What is only read is a legacy that is on its way out, and allowed (ASVS 5.0, appendix C).
+    if transport.format == TicketFormat::FastapiSessions && !transport.read_only {
+        let text = format!("tickets in cookie {name} are signed with HMAC-SHA-1");
+        found.push(Deviation::asvs("11.4.1", "L1", text));
+        let text = format!("the secret that signs tickets in cookie {name} may be of any length");
+        found.push(Deviation::asvs("11.2.3", "L2", text));
     }
 }
 
@@ -193,6 +201,10 @@ fn layer(report: &Report, found: &mut Vec<Deviation>) {
         let text = "the idle limit is as long as the absolute one: inactivity ends no session";
         found.push(Deviation::asvs("7.3.1", "L2", text));
     }
+    if report.revocation == RevocationKind::Impossible {
+        let text = "a log-out ends no session: whoever copied its ticket goes on until it expires";
+        found.push(Deviation::asvs("7.4.1", "L1", text));
+    }
     if !report.observed {
         let text = "nobody is told of forged and reused tickets: there is no observer";
         found.push(Deviation::asvs("16.3.3", "L2", text));
@@ -234,7 +246,7 @@ fn has_prefix(name: &str, prefix: &str) -> bool {
 mod tests {
     use super::*;
     use crate::profile::Profile;
-    use crate::transport::{Bearer, Cookie, Header, Transport};
+    use crate::transport::{Bearer, Cookie, Description, Header, Query, Transport};
 
     const HOUR: Duration = Duration::from_secs(3600);
 
@@ -250,7 +262,8 @@ mod tests {
             grace: HOUR,
             persistent: false,
             limit: None,
-            transports: vec![Cookie::host("sid").describe()],
+            transports: vec![signed(Cookie::host("sid").describe())],
+            revocation: RevocationKind::Store,
             keys: Vec::new(),
             verifiers: 0,
             observed: true,
@@ -261,6 +274,11 @@ mod tests {
             revocation_check: HOUR,
             deviations: Vec::new(),
         }
+    }
+
+    fn signed(description: Description) -> TransportReport {
+        let format = TicketFormat::Signed;
+        TransportReport { description, format, single_use: false, read_only: false }
     }
 
     fn of(report: &Report) -> Vec<String> {
@@ -275,7 +293,7 @@ mod tests {
     fn r13_each_transport_setting_is_measured_by_the_requirement_that_is_about_it() {
         let plain = |cookie: Cookie| cookie.dangerously_allow_plain_http().describe();
         let (host, secure) = (|| Cookie::host("sid"), || Cookie::secure("sid"));
-        let query = Description::new(Place::Query, "ticket");
+        let query = Query::named("ticket").describe();
         let cases: Vec<(&str, Description, &[&str])> = vec![
             ("the default", host().describe(), &[]),
             ("strict", host().same_site(SameSite::Strict).describe(), &[]),
@@ -319,7 +337,7 @@ mod tests {
             ),
         ];
         for (name, transport, expected) in cases {
-            let report = Report { transports: vec![transport], ..faultless() };
+            let report = Report { transports: vec![signed(transport)], ..faultless() };
             assert_eq!(of(&report), expected, "{name}");
         }
     }
@@ -327,6 +345,11 @@ mod tests {
     #[test]
     fn r13_each_setting_of_the_layer_is_measured_by_the_requirement_that_is_about_it() {
         let base = faultless;
+        let legacy = |read_only| TransportReport {
+            format: TicketFormat::FastapiSessions,
+            read_only,
+            ..signed(Cookie::host("sid").describe())
+        };
         let cases: Vec<(&str, Report, &[&str])> = vec![
             ("nothing", base(), &[]),
             ("no observer", Report { observed: false, ..base() }, &["ASVS 16.3.3 L2"]),
@@ -341,6 +364,18 @@ mod tests {
                 Report { absolute: HOUR, ..base() },
                 &["ASVS 7.3.1 L2"],
             ),
+            (
+                "no way to end a session",
+                Report { revocation: RevocationKind::Impossible, ..base() },
+                &["ASVS 7.4.1 L1"],
+            ),
+            ("a deny list", Report { revocation: RevocationKind::DenyList(HOUR), ..base() }, &[]),
+            (
+                "cookies of fastapi-sessions",
+                Report { transports: vec![legacy(false)], ..base() },
+                &["ASVS 11.4.1 L1", "ASVS 11.2.3 L2"],
+            ),
+            ("read only", Report { transports: vec![legacy(true)], ..base() }, &[]),
             ("lazy", Report { lazy: true, verifiers: 3, ..base() }, &[]),
             ("edits kept", Report { keep_edits_on_server_error: true, ..base() }, &[]),
         ];

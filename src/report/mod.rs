@@ -2,15 +2,17 @@
 
 mod deviation;
 mod show;
+mod tickets;
 
 use std::time::Duration;
 
 pub use self::deviation::{Deviation, Standard};
+pub use self::tickets::{RevocationKind, TransportReport};
+use crate::codec::TicketFormat;
 use crate::key::{KeyId, Keyring};
 use crate::profile::{Ceiling, Profile};
 use crate::shared::Shared;
 use crate::store::Limit;
-use crate::transport::Description;
 
 /// The settings of a built layer, for whoever must know or sign what holds: its limits, where the
 /// ticket travels, what happens when something fails, and each deviation from OWASP ASVS 5.0 and
@@ -43,8 +45,9 @@ use crate::transport::Description;
 /// ```
 ///
 /// # What is judged
-/// ASVS 5.0: 3.3.1–3.3.4, 7.3.1, 14.2.1, 16.3.3 and 16.5.3. NIST SP 800-63B-4: the limits of 2.1.3,
-/// 2.2.3 and 2.3.3, of the [profile](Profile)'s level alone if there is one, and 5.1 and 5.1.1.
+/// ASVS 5.0: 3.3.1–3.3.4, 7.3.1, 7.4.1, 11.2.3, 11.4.1, 14.2.1, 16.3.3 and 16.5.3. NIST SP
+/// 800-63B-4: the limits of 2.1.3, 2.2.3 and 2.3.3, of the [profile](Profile)'s level alone if there
+/// is one, and 5.1 and 5.1.1.
 /// What no setting can break (random ids, a new ticket at each login, deadlines that the server
 /// keeps) is not mentioned. What a layer cannot see is not judged: protection against forged
 /// requests, TLS, and what handlers do.
@@ -61,7 +64,8 @@ pub struct Report {
     pub longest_idle: Option<Duration>,
     /// The longest absolute limit that a single login may choose; none means any.
     pub longest_absolute: Option<Duration>,
-    /// How often the ticket is renewed; none means never.
+    /// How often the ticket is renewed, so that an older one gives a thief away; none means never,
+    /// or that an older one is [as good as the newest](TicketFormat::has_generations).
     pub renew_after: Option<Duration>,
     /// How long the previous ticket passes after that.
     pub grace: Duration,
@@ -70,8 +74,10 @@ pub struct Report {
     /// How many sessions a subject may have; none means any number.
     pub limit: Option<Limit>,
     /// The ways in which tickets travel, in the order in which they are tried.
-    pub transports: Vec<Description>,
-    /// The ids of the keys, the one that signs first.
+    pub transports: Vec<TransportReport>,
+    /// How a session can be ended before it expires.
+    pub revocation: RevocationKind,
+    /// The ids of the keys that make its tickets, the newest first; none if they have no ids.
     pub keys: Vec<KeyId>,
     /// How many verifiers are asked about each session.
     pub verifiers: usize,
@@ -96,18 +102,28 @@ impl Report {
         let expiry = &shared.expiry;
         let ceiling = shared.ceiling();
         let bounded = |limit: Duration, none: Duration| (limit != none).then_some(limit);
+        let revocation = RevocationKind::of(shared);
+        let longest = ceiling.absolute.min(revocation.longest());
+        let transports: Vec<_> =
+            shared.transports.iter().map(|bound| TransportReport::of(bound, shared)).collect();
+        let signed = transports.iter().any(|one| one.format == TicketFormat::Signed);
         let mut report = Self {
             profile: shared.profile.clone(),
             idle: expiry.idle,
-            absolute: expiry.absolute,
-            longest_idle: bounded(ceiling.idle.min(ceiling.absolute), Ceiling::NONE.idle),
-            longest_absolute: bounded(ceiling.absolute, Ceiling::NONE.absolute),
-            renew_after: expiry.renew_after,
+            absolute: expiry.absolute.min(longest),
+            longest_idle: bounded(ceiling.idle.min(longest), Ceiling::NONE.idle),
+            longest_absolute: bounded(longest, Ceiling::NONE.absolute),
+            renew_after: expiry.renew_after.filter(|_| signed),
             grace: expiry.grace,
             persistent: expiry.persistent,
             limit: shared.limit,
-            transports: shared.transports.iter().map(|one| one.transport.describe()).collect(),
-            keys: keys.key_ids(),
+            transports,
+            revocation,
+            keys: match &shared.tickets {
+                Some(tickets) => tickets.carrier().key_ids(),
+                None if signed => keys.key_ids(),
+                None => Vec::new(), // the secrets of another system
+            },
             verifiers: shared.verifiers.len(),
             observed: shared.observer.is_some(),
             lazy: shared.lazy,

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Deviation, Report};
+use super::{Deviation, Report, RevocationKind, TransportReport};
+use crate::codec::TicketFormat;
 use crate::store::{Excess, Limit};
 use crate::transport::{Description, Place};
 
@@ -39,6 +40,7 @@ impl Report {
                 "then": beyond(limit),
             })),
             "transports": self.transports.iter().map(transport).collect::<Vec<_>>(),
+            "revocation": self.revocation.as_str(),
             "key_ids": self.keys.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "verifiers": self.verifiers,
             "observed": self.observed,
@@ -69,11 +71,9 @@ impl Report {
         for transport in &self.transports {
             rows.push(("transport", transport_row(transport)));
         }
-        for (at, key) in self.keys.iter().enumerate() {
-            let use_ = if at == 0 { "signs" } else { "still accepted" };
-            rows.push(("key", format!("{key} ({use_})")));
-        }
+        rows.extend(self.key_rows().map(|key| ("key", key)));
         rows.extend([
+            ("revocation", self.revocation_row()),
             ("verifiers", self.verifiers.to_string()),
             ("observer", choose(self.observed, "told of events", "none")),
             ("loading", choose(self.lazy, "when somebody asks", "before the handler")),
@@ -83,9 +83,36 @@ impl Report {
                 choose(self.anonymous_when_store_fails, "anonymous; writes 503", "503"),
             ),
             ("edits when 5xx", choose(self.keep_edits_on_server_error, "are kept", "are dropped")),
-            ("revocation check", format!("every {}", span(self.revocation_check))),
+            ("revocation check", self.check_row()),
         ]);
         rows
+    }
+
+    fn key_rows(&self) -> impl Iterator<Item = String> {
+        let sealed = self.revocation != RevocationKind::Store;
+        let newest = if sealed { "seals" } else { "signs" };
+        let uses = std::iter::once(newest).chain(std::iter::repeat("still accepted"));
+        let none = self.keys.is_empty().then(|| "none that has an id".to_owned());
+        self.keys.iter().zip(uses).map(|(key, use_)| format!("{key} ({use_})")).chain(none)
+    }
+
+    fn revocation_row(&self) -> String {
+        match self.revocation {
+            RevocationKind::Store => "in the store".to_owned(),
+            RevocationKind::DenyList(longest) => {
+                format!("by a deny list, of sessions that live {} at most", span(longest))
+            }
+            RevocationKind::Impossible => {
+                "impossible: a copied ticket passes until it expires".to_owned()
+            }
+        }
+    }
+
+    fn check_row(&self) -> String {
+        match self.revocation {
+            RevocationKind::Impossible => "none".to_owned(),
+            _ => format!("every {}", span(self.revocation_check)),
+        }
     }
 
     fn profile_row(&self) -> String {
@@ -108,9 +135,16 @@ impl Report {
 
     fn renewal_row(&self) -> String {
         match self.renew_after {
+            None if !self.has_generations() => {
+                "none: an older ticket is as good as the newest".to_owned()
+            }
             None => "never".to_owned(),
             Some(after) => format!("every {}, grace {}", span(after), span(self.grace)),
         }
+    }
+
+    fn has_generations(&self) -> bool {
+        self.transports.iter().any(|transport| transport.format.has_generations())
     }
 
     fn limit_row(&self) -> String {
@@ -170,7 +204,20 @@ fn head(deviation: &Deviation) -> String {
     format!("{standard} {requirement} ({level}{should})")
 }
 
-fn transport_row(description: &Description) -> String {
+fn transport_row(transport: &TransportReport) -> String {
+    let TransportReport { description, format, single_use, read_only } = transport;
+    let tickets = match format {
+        TicketFormat::Signed if *single_use => "single-use tickets, for handshakes",
+        TicketFormat::Signed => "signed tickets",
+        TicketFormat::Carried => "sealed tickets with the session in them",
+        TicketFormat::FastapiSessions => "tickets of fastapi-sessions",
+    };
+    let alarm = if format.has_generations() { "" } else { ", no theft alarm" };
+    let read = if *read_only { ", only read" } else { "" };
+    format!("{}; {tickets}{alarm}{read}", place_row(description))
+}
+
+fn place_row(description: &Description) -> String {
     let name = printable(&description.name);
     let Place::Cookie(attributes) = &description.place else {
         return format!("{} {name}", description.place.as_str());
@@ -186,22 +233,27 @@ fn transport_row(description: &Description) -> String {
     format!("cookie {name}: {}", parts.join(", "))
 }
 
-fn transport(description: &Description) -> Value {
-    let (place, name) = (description.place.as_str(), &description.name);
-    let Place::Cookie(attributes) = &description.place else {
-        return json!({ "place": place, "name": name });
-    };
-    json!({
-        "place": place,
-        "name": name,
-        "secure": attributes.secure,
-        "http_only": attributes.http_only,
-        "same_site": attributes.same_site.as_str(),
-        "path": attributes.path,
-        "domain": attributes.domain,
-        "partitioned": attributes.partitioned,
-        "max_age_seconds": attributes.max_age.map(seconds),
-    })
+fn transport(transport: &TransportReport) -> Value {
+    let TransportReport { description, format, single_use, read_only } = transport;
+    let mut value = json!({
+        "place": description.place.as_str(),
+        "name": description.name,
+        "format": format.as_str(),
+        "single_use": single_use,
+        "read_only": read_only,
+    });
+    if let (Place::Cookie(attributes), Some(object)) = (&description.place, value.as_object_mut()) {
+        object.extend([
+            ("secure".to_owned(), attributes.secure.into()),
+            ("http_only".to_owned(), attributes.http_only.into()),
+            ("same_site".to_owned(), attributes.same_site.as_str().into()),
+            ("path".to_owned(), (*attributes.path).into()),
+            ("domain".to_owned(), attributes.domain.as_deref().into()),
+            ("partitioned".to_owned(), attributes.partitioned.into()),
+            ("max_age_seconds".to_owned(), attributes.max_age.map(seconds).into()),
+        ]);
+    }
+    value
 }
 
 fn deviation(deviation: &Deviation) -> Value {

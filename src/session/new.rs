@@ -162,6 +162,12 @@ impl<T> NewSession<T> {
 
     /// Says that they proved who they are at this time (`auth_time` of OpenID Connect), rather
     /// than just now. A time in the future counts as now.
+    ///
+    /// Under a [`Profile`](crate::Profile) the session ends when the time that the level gives is
+    /// over, counted from then. If that is already so, it is over as soon as it began: ask the
+    /// identity provider for a log-in that is recent enough (`max_age`). Without a profile the
+    /// absolute limit counts from the beginning of the session, however long ago the log-in was, and
+    /// [`MaxAuthenticationAge`](crate::verify::MaxAuthenticationAge) is what looks at its age.
     pub fn authenticated_at(mut self, time: SystemTime) -> Self {
         self.authenticated = Some(time.into());
         self
@@ -174,12 +180,14 @@ impl<T> NewSession<T> {
         now: Timestamp,
         client: Option<&Client>,
     ) -> Record<T> {
-        let absolute = self.absolute.unwrap_or(expiry.absolute).min(ceiling.absolute);
+        let authenticated = self.authenticated.map_or(now, |time| time.min(now));
+        let left = authenticated.plus(ceiling.absolute).since(now);
+        let absolute = self.absolute.unwrap_or(expiry.absolute).min(ceiling.absolute).min(left);
         let idle = self.idle.unwrap_or(expiry.idle).min(ceiling.idle).min(absolute);
         let mut meta = Meta::new(now, idle, absolute);
         meta.persistent = self.persistent.unwrap_or(expiry.persistent);
         meta.subject = self.subject;
-        meta.authenticated = self.authenticated.map_or(now, |time| time.min(now));
+        meta.authenticated = authenticated;
         if client.is_some() || self.context.is_some() {
             let mut context = self.context.unwrap_or_default();
             context.client = client.cloned();

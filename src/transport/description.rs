@@ -118,7 +118,7 @@ impl Default for CookieAttributes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Bearer, Cookie, Header, Transport};
+    use super::super::{Bearer, Cookie, Header, Query, Transport};
     use super::*;
 
     #[test]
@@ -129,7 +129,7 @@ mod tests {
             Place::Cookie(attributes)
         };
         let hour = Duration::from_secs(3600);
-        let cases: [(&dyn Transport, Place, &str); 8] = [
+        let cases: [(&dyn Transport, Place, &str); 9] = [
             (&Cookie::host("sid"), cookie(|_| {}), "__Host-sid"),
             (&Cookie::named("sid").path("/a"), cookie(|c| c.path = "/a".into()), "sid"),
             (
@@ -150,6 +150,7 @@ mod tests {
             ),
             (&Header::named("X-Session"), Place::Header, "x-session"),
             (&Bearer::new().write_to("x-session"), Place::Bearer, "authorization"),
+            (&Query::named("ticket"), Place::Query, "ticket"),
         ];
         for (transport, place, name) in cases {
             assert_eq!(transport.describe(), Description::new(place, name), "{transport:?}");

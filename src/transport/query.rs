@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::header::{ACCEPT, UPGRADE};
 use http::{HeaderMap, HeaderName, Method, Uri};
 
-use super::{Candidates, TooLong, Transport};
+use super::{Candidates, Description, Place, TooLong, Transport};
 use crate::error::ConfigError;
 use crate::head::lists;
 
@@ -93,6 +93,10 @@ impl Transport for Query {
 
     fn reads(&self) -> HeaderName {
         ACCEPT
+    }
+
+    fn describe(&self) -> Description {
+        Description::new(Place::Query, self.name.clone())
     }
 
     fn check(&self) -> Result<(), ConfigError> {

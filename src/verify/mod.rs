@@ -51,6 +51,8 @@ mod age;
 mod epoch;
 mod fingerprint;
 
+use std::fmt;
+
 use http::HeaderMap;
 
 pub use self::age::MaxAuthenticationAge;
@@ -94,7 +96,18 @@ pub trait Verifier<T>: Send + Sync + 'static {
 }
 
 /// A request and the session that its ticket names, before anything was edited.
-#[derive(Debug)]
+///
+/// Its `Debug` shows neither headers, in which the ticket is, nor data nor client.
+///
+/// ```
+/// use sessile::verify::{Verdict, Visit};
+/// # use sessile::{Key, SessionLayer, Values, store::MemoryStore};
+/// let sessions = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
+///     .verifier(|visit: &Visit<'_, Values>| {
+///         eprintln!("{visit:?}");
+///         Verdict::Pass
+///     });
+/// ```
 #[non_exhaustive]
 pub struct Visit<'v, T> {
     /// The session's public handle.
@@ -118,6 +131,16 @@ impl<'v, T> Visit<'v, T> {
         now: Timestamp,
     ) -> Self {
         Self { id, record, headers, client, now }
+    }
+}
+
+impl<T> fmt::Debug for Visit<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Visit")
+            .field("id", &self.id)
+            .field("record", &self.record)
+            .field("now", &self.now)
+            .finish_non_exhaustive()
     }
 }
 

@@ -67,6 +67,54 @@ async fn r35_browsers_are_sent_to_the_page_that_helps_and_programs_are_told() {
     }
 }
 
+#[tokio::test]
+async fn r35_nobody_is_sent_round_and_round() {
+    let pages = || Refusals::problem().login_page("/login?lang=en").step_up_page("/confirm");
+    let holder = Holder::of(users().refusals(pages()), User::of(&["user"], &[])).await;
+    let cookie = holder.cookie.to_str().unwrap();
+    let closed = || {
+        Router::new()
+            .route("/page", any(|| async {}))
+            .route("/login", any(|| async {}))
+            .route("/confirm", any(|| async {}))
+    };
+    let members = RequireSession::<User>::new();
+    for (name, guarded, cookies, asked, hops, status) in [
+        ("an open page", closed().layer(members.clone().open("/login")), "", "/page", 1, 200),
+        ("a closed one", closed().layer(members.clone()), "", "/page?a=1", 1, 401),
+        ("from the start", closed().layer(members.clone()), "", "/login?next=/page", 0, 401),
+        ("only posts are open", closed().layer(members.open("POST /login")), "", "/page", 1, 401),
+        (
+            "a page that asks for what it gives",
+            closed().layer(RequireLayer::<User>::new(assurance(Assurance::Aal2))),
+            cookie,
+            "/page",
+            1,
+            401,
+        ),
+        (
+            "both closed",
+            closed().layer(RequireLayer::<User>::new(assurance(Assurance::Aal2))),
+            "",
+            "/confirm",
+            1,
+            401,
+        ),
+    ] {
+        let app = guarded.layer(holder.layer.clone());
+        let (mut path, mut followed) = (asked.to_owned(), 0);
+        let answer = loop {
+            let visit = Request::get(&path).header(ACCEPT, "text/html").header(COOKIE, cookies);
+            let answer = send(&app, visit).await;
+            let Some(there) = answer.headers().get(LOCATION) else { break answer };
+            path = there.to_str().unwrap().to_owned();
+            followed += 1;
+            assert!(followed < 10, "{name}: for ever, at last to {path}");
+        };
+        assert_eq!((followed, answer.status().as_u16()), (hops, status), "{name}: {path}");
+    }
+}
+
 /// A rule that needs a better log-in.
 #[derive(Default)]
 struct Delicate;
