@@ -6,6 +6,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::unwrap_in_result,
     unreachable_pub,
     reason = "a test fails by panicking"
 )]

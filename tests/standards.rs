@@ -161,8 +161,7 @@ async fn r37_a_logout_can_clear_the_browser() {
 
 #[tokio::test]
 async fn r53_each_step_of_a_session_is_one_event() {
-    let app =
-        App::with(MemoryStore::new(), |layer| layer.limit(sessile::store::Limit::evict_oldest(1)));
+    let app = App::with(MemoryStore::new(), |layer| layer.limit(Limit::evict_oldest(1)));
     let mut ann = Visitor::new(&app);
     ann.visit(&log_in_as("ann")).await; // created
     app.clock.advance(16 * MINUTE);
