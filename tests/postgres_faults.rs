@@ -43,9 +43,11 @@ const LONGEST_REQUEST: Duration = Duration::from_secs(4);
 const RECOVERY: Duration = Duration::from_secs(15);
 
 fn app(store: PostgresStore<Member>) -> App {
-    App::with(store, |layer: SessionLayer<Member>| {
-        layer.clock(SystemClock).store_timeout(STORE_TIMEOUT)
-    })
+    app_with(store, STORE_TIMEOUT)
+}
+
+fn app_with(store: PostgresStore<Member>, timeout: Duration) -> App {
+    App::with(store, |layer: SessionLayer<Member>| layer.clock(SystemClock).store_timeout(timeout))
 }
 
 async fn open(servers: &Services, pooled: bool) -> PostgresStore<Member> {
@@ -99,10 +101,16 @@ impl Load {
     /// Waits until requests are served again, stops, and compares.
     async fn end(self, what: &str) -> Tally {
         let mut visitor = log_in(&self.app).await;
-        // Broken connections have been found out by now, or are in a moment.
-        sleep(Duration::from_millis(500)).await;
-        for _ in 0..20 {
-            assert_eq!(visitor.visit(&count_visit()).await.status(), 200, "{what}: after all");
+        // Each broken connection costs a request when it is found out, and a busy machine one now
+        // and then; but soon there are twenty served in a row.
+        let (start, mut in_a_row) = (Instant::now(), 0);
+        while in_a_row < 20 {
+            let served = visitor.visit(&count_visit()).await.status() == 200;
+            in_a_row = if served { in_a_row + 1 } else { 0 };
+            assert!(
+                start.elapsed() < RECOVERY * 2,
+                "{what}: {in_a_row} served in a row, after all"
+            );
         }
         self.stop.store(true, Ordering::SeqCst);
 
@@ -219,13 +227,15 @@ async fn s48_connections_that_are_cut_in_the_middle() {
     for pooled in [false, true] {
         let load = Load::begin(app(open(&servers, pooled).await)).await;
         let mut admin = PgConnection::connect(&servers.url("postgres")).await.unwrap();
+        let mut all = 0;
         for _ in 0..20 {
             let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                 WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
             let cut: i64 = sqlx::query_scalar(cut).fetch_one(&mut admin).await.unwrap();
-            assert!(cut > 0, "nobody was there");
+            all += cut; // a busy machine may not have connected anew since the last round
             sleep(Duration::from_millis(100)).await;
         }
+        assert!(all >= 6, "{all} connections were cut");
         let total = load.end("cut").await;
         assert!(total.counted > 50, "{total:?}");
     }
@@ -251,7 +261,8 @@ async fn s48_a_server_that_says_nothing_for_more_than_two_seconds() {
 async fn s48_a_restart_while_nobody_asks_costs_no_request() {
     let servers = Services::start(&["postgres"]);
     for pooled in [false, true] {
-        let app = app(open(&servers, pooled).await);
+        // No call may fail here, however busy the machine is.
+        let app = app_with(open(&servers, pooled).await, RECOVERY);
         let mut visitors = Vec::new();
         for _ in 0..8 {
             visitors.push(log_in(&app).await);

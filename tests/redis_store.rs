@@ -107,6 +107,7 @@ fn index_of(cli: &Cli, session: &str) -> String {
 /// prefix of its own, because what makes a cluster slow is waiting.
 async fn conforms(options: impl Fn() -> RedisOptions + Send + Sync) {
     let suite = Suite::new().starting_at(now()).patience(Duration::from_secs(300)).at_once(4);
+    let suite = suite.expires_by_itself();
     let open = async || RedisStore::<Sample>::open(options()).await.unwrap();
     let report = suite.run(open).await;
     report.assert();
@@ -208,6 +209,34 @@ async fn s46_records_of_an_older_type_are_read_and_of_another_format_are_not() {
     cli.run(&["SETRANGE", &key, "0", "2"]);
     let error = new.load(id, now()).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Undecodable);
+}
+
+/// Subjects are what users choose, and in Redis all names are in one space.
+#[tokio::test(flavor = "multi_thread")]
+async fn c19_no_subject_reaches_the_key_of_a_session() {
+    let (store, cli, prefix) = open(ONE).await;
+    let ann = begin(&store, Some("ann"), 1_u32).await;
+    let key = format!("{prefix}session:{ann}");
+    let kept = cli.run(&["GET", &key]);
+    let index = store.subjects().unwrap();
+    for subject in [
+        ann.to_string(),
+        format!("session:{ann}"),
+        key.clone(),
+        format!("}}session:{ann}"),
+        format!(":session:{ann}"),
+        format!("../session:{ann}"),
+        format!("\n{key}"),
+        "*".to_owned(),
+    ] {
+        let theirs = begin(&store, Some(&subject), 2).await;
+        let keys = cli.run(&["KEYS", &format!("*{ann}*")]);
+        assert_eq!(keys.lines().collect::<Vec<_>>(), [key.as_str()], "{subject}");
+        let revoked = index.revoke(&subject, Revoke::All, 10, now()).await.unwrap();
+        assert_eq!(revoked.ids, [theirs], "{subject}");
+        assert_eq!(cli.run(&["GET", &key]), kept, "{subject}");
+    }
+    assert_eq!(index.count("ann", now()).await.unwrap(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

