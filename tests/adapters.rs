@@ -132,7 +132,7 @@ async fn a_lazy_handle_loads_once_and_can_be_taken_as_it_is() {
 }
 
 #[tokio::test]
-async fn s14_without_a_layer_every_extractor_and_guard_answers_500() {
+async fn seed14_without_a_layer_every_extractor_and_guard_answers_500() {
     let app = routes();
     for path in ["/profile", "/perhaps", "/guarded"] {
         let response = ask(&app, "GET", path, "").await;
@@ -145,7 +145,7 @@ async fn s14_without_a_layer_every_extractor_and_guard_answers_500() {
 }
 
 #[tokio::test]
-async fn s14_the_order_of_guard_and_layer_decides_and_a_wrong_one_is_loud() {
+async fn seed14_the_order_of_guard_and_layer_decides_and_a_wrong_one_is_loud() {
     let right = routes().layer(RequireSession::<Member>::new()).layer(members());
     assert_eq!(ask(&right, "GET", "/static", "").await.status(), 401);
     let wrong = routes().layer(members()).layer(RequireSession::<Member>::new());
@@ -185,7 +185,7 @@ async fn guards_load_lazy_sessions_by_themselves() {
 }
 
 #[tokio::test]
-async fn s15_layers_of_different_types_stand_side_by_side() {
+async fn seed15_layers_of_different_types_stand_side_by_side() {
     async fn both(member: Active<Member>, admin: Active<Admin>) -> String {
         format!("{} {}", member.name, admin.name)
     }

@@ -45,7 +45,7 @@ async fn a_session_is_created_read_edited_and_ended() {
 }
 
 #[tokio::test]
-async fn s16_reading_sends_no_cookie_and_an_untouched_session_leaves_no_trace() {
+async fn seed16_reading_sends_no_cookie_and_an_untouched_session_leaves_no_trace() {
     let app = app();
     let mut alice = app.log_in("alice").await;
     let untouched = alice.visit(&ignore()).await;
@@ -183,7 +183,7 @@ async fn a_remembered_session_keeps_its_limits_and_its_persistence_through_later
 }
 
 #[tokio::test]
-async fn s21_a_slow_write_cannot_undo_a_logout() {
+async fn seed21_a_slow_write_cannot_undo_a_logout() {
     let app = app();
     let alice = app.log_in("alice").await;
     let (mut slow, mut quick) = (alice.clone(), alice.clone());

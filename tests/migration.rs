@@ -31,7 +31,7 @@ fn after_the_move(layer: SessionLayer<Member>) -> SessionLayer<Member> {
 }
 
 #[tokio::test]
-async fn s03_a_session_lives_behind_their_cookie() {
+async fn seed03_a_session_lives_behind_their_cookie() {
     let app = App::with(MemoryStore::new(), theirs);
     let mut alice = app.log_in("alice").await;
     let ticket = alice.ticket().unwrap().to_owned();
@@ -80,7 +80,7 @@ async fn after_the_move_their_cookie_still_opens_and_gives_way_to_ours() {
 }
 
 #[tokio::test]
-async fn s06_their_cookies_age_and_wrong_ones_open_nothing() {
+async fn seed06_their_cookies_age_and_wrong_ones_open_nothing() {
     let app = App::with(MemoryStore::new(), |layer| {
         let short = FastapiSessions::new(SECRET).max_age(Duration::from_secs(60));
         layer.transport_with(Cookie::named("cookie"), short)

@@ -71,7 +71,7 @@ fn requirement(security: &Security) -> Value {
 }
 
 #[test]
-fn s19_the_scheme_of_a_cookie_named_cookie_is_exactly_the_seeds() {
+fn seed19_the_scheme_of_a_cookie_named_cookie_is_exactly_the_seeds() {
     let security = Security::of(&layer(Cookie::named("cookie"))).named("cookie", "SessionCookie");
     let (name, scheme) = security.schemes().next().unwrap();
     assert_eq!(name, "SessionCookie");
@@ -80,7 +80,7 @@ fn s19_the_scheme_of_a_cookie_named_cookie_is_exactly_the_seeds() {
 }
 
 #[test]
-fn s19_x15_guarded_operations_and_no_others_say_what_they_want() {
+fn seed19_x15_guarded_operations_and_no_others_say_what_they_want() {
     let security = Security::of(&layer(Cookie::named("cookie"))).named("cookie", "SessionCookie");
     let document = documented(&SessionDocs::new().guard(Operations::tagged("member"), security));
     assert_eq!(
@@ -97,7 +97,7 @@ fn s19_x15_guarded_operations_and_no_others_say_what_they_want() {
 }
 
 #[test]
-fn s19_each_transport_has_the_scheme_that_openapi_has_for_it() {
+fn seed19_each_transport_has_the_scheme_that_openapi_has_for_it() {
     let security = Security::of(
         &layer(Cookie::host("sid"))
             .or_transport(Header::named("X-Session"))
@@ -114,7 +114,7 @@ fn s19_each_transport_has_the_scheme_that_openapi_has_for_it() {
 }
 
 #[test]
-fn s19_every_layer_that_can_be_built_of_our_own_parts_can_be_documented() {
+fn seed19_every_layer_that_can_be_built_of_our_own_parts_can_be_documented() {
     let ours = layer(Cookie::host("sid"))
         .or_transport(Cookie::named("sid").path("/a"))
         .or_transport(Header::named("x-session"))
@@ -316,7 +316,7 @@ fn a_rule_that_chooses_nothing_is_an_error_and_not_an_open_api() {
 }
 
 #[test]
-fn s19_refusals_are_documented_as_they_are_sent() {
+fn seed19_refusals_are_documented_as_they_are_sent() {
     let docs = SessionDocs::new().guard(Operations::tagged("member"), user());
     let document = documented(&docs);
     let responses = &document["paths"]["/whoami"]["get"]["responses"];
@@ -347,7 +347,7 @@ fn s19_refusals_are_documented_as_they_are_sent() {
 }
 
 #[test]
-fn s19_refusals_in_other_words_are_documented_in_those() {
+fn seed19_refusals_in_other_words_are_documented_in_those() {
     let seeds = layer(Cookie::named("cookie")).refusals(Refusals::fastapi_sessions());
     let odd = layer(Cookie::named("cookie"))
         .refusals(Refusals::problem().unauthenticated(StatusCode::NOT_FOUND, "no such page"));

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn s19_both_forms_of_a_scheme_say_the_same() {
+    fn seed19_both_forms_of_a_scheme_say_the_same() {
         let schemes = [
             Scheme::Cookie("cookie".into()),
             Scheme::Header("x-session".into()),

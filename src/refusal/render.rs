@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn s12_a_refusal_has_a_status_a_body_and_headers_of_ones_own() {
+    fn seed12_a_refusal_has_a_status_a_body_and_headers_of_ones_own() {
         let admins = Refusals::detail()
             .with(Refusal::Forbidden, StatusCode::UNAUTHORIZED, "admin only")
             .header(Refusal::Forbidden, WWW_AUTHENTICATE, HeaderValue::from_static("Session"));

@@ -13,7 +13,7 @@ use crate::http_support::{Program, Visitor, form, get, request, serve};
 const PROOF: &str = "password=open+sesame";
 
 #[tokio::test]
-async fn s15_members_and_administrators_are_told_apart() {
+async fn seed15_members_and_administrators_are_told_apart() {
     let (_program, address) = serve("admin");
     let mut browser = Visitor::new(address);
     assert_eq!(browser.post("/log_in/bob").await.said(), (200, "welcome"));

@@ -72,7 +72,7 @@ async fn a2_a_row_that_anchor_wrote_is_a_session_and_ours_is_one_of_anchors() {
 }
 
 #[tokio::test]
-async fn a2_s3_a_row_and_a_cookie_of_anchor_are_a_session() {
+async fn a2_seed03_a_row_and_a_cookie_of_anchor_are_a_session() {
     let (_program, address, mut database) = serve().await;
     let id = Id::generate().unwrap().as_uuid();
     let row = format!(

@@ -9,7 +9,7 @@ const INVALID: (u16, &str) = (401, r#"{"detail":"Invalid session provided"}"#);
 const GONE: (u16, &str) = (403, r#"{"detail":"invalid session"}"#);
 
 #[tokio::test]
-async fn s1_x1_x3_a_session_is_created_and_tells_who_it_belongs_to() {
+async fn seed01_x1_x3_a_session_is_created_and_tells_who_it_belongs_to() {
     let (_program, address) = serve("getting_started");
     let mut alice = Visitor::new(address);
     let created = alice.post("/create_session/alice").await;
@@ -25,7 +25,7 @@ async fn s1_x1_x3_a_session_is_created_and_tells_who_it_belongs_to() {
 }
 
 #[tokio::test]
-async fn s5_b1_the_cookie_has_exactly_the_attributes_of_the_seed() {
+async fn seed05_b1_the_cookie_has_exactly_the_attributes_of_the_seed() {
     let (_program, address) = serve("getting_started");
     let created = send(address, post("/create_session/alice")).await;
     let (name, value, attributes) = created.set_cookie();
@@ -36,7 +36,7 @@ async fn s5_b1_the_cookie_has_exactly_the_attributes_of_the_seed() {
 }
 
 #[tokio::test]
-async fn s7_x2_without_a_cookie_or_with_an_empty_one_nobody_passes() {
+async fn seed07_x2_without_a_cookie_or_with_an_empty_one_nobody_passes() {
     let (_program, address) = serve("getting_started");
     for cookie in [None, Some("cookie="), Some("other=1"), Some("")] {
         let reply = whoami(address, cookie).await;
@@ -46,7 +46,7 @@ async fn s7_x2_without_a_cookie_or_with_an_empty_one_nobody_passes() {
 }
 
 #[tokio::test]
-async fn s8_x4_x5_b4_a_ticket_that_is_not_ours_is_refused_and_left_alone() {
+async fn seed08_x4_x5_b4_a_ticket_that_is_not_ours_is_refused_and_left_alone() {
     let (_program, address) = serve("getting_started");
     let (_other_program, other) = serve("getting_started");
     let ticket = ticket(address).await;
@@ -74,7 +74,7 @@ async fn s8_x4_x5_b4_a_ticket_that_is_not_ours_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn s13_x9_the_ticket_of_a_deleted_session_is_refused_and_cleared() {
+async fn seed13_x9_the_ticket_of_a_deleted_session_is_refused_and_cleared() {
     let (_program, address) = serve("getting_started");
     let mut alice = Visitor::new(address);
     alice.post("/create_session/alice").await;
@@ -87,7 +87,7 @@ async fn s13_x9_the_ticket_of_a_deleted_session_is_refused_and_cleared() {
 }
 
 #[tokio::test]
-async fn s16_reading_sends_no_cookie_and_writes_nothing() {
+async fn seed16_reading_sends_no_cookie_and_writes_nothing() {
     let (_program, address) = serve("getting_started");
     let mut alice = Visitor::new(address);
     alice.post("/create_session/alice").await;
@@ -100,7 +100,7 @@ async fn s16_reading_sends_no_cookie_and_writes_nothing() {
 }
 
 #[tokio::test]
-async fn s17_x8_b2_deleting_removes_the_cookie_with_the_attributes_it_was_made_with() {
+async fn seed17_x8_b2_deleting_removes_the_cookie_with_the_attributes_it_was_made_with() {
     let (_program, address) = serve("getting_started");
     let mut alice = Visitor::new(address);
     alice.post("/create_session/alice").await;
@@ -113,7 +113,7 @@ async fn s17_x8_b2_deleting_removes_the_cookie_with_the_attributes_it_was_made_w
 }
 
 #[tokio::test]
-async fn s18_x11_deleting_without_or_with_a_bad_cookie_is_refused_as_reading_is() {
+async fn seed18_x11_deleting_without_or_with_a_bad_cookie_is_refused_as_reading_is() {
     let (_program, address) = serve("getting_started");
     let ticket = ticket(address).await;
     assert_eq!(send(address, post("/delete_session")).await.said(), NO_SESSION);
@@ -135,7 +135,7 @@ async fn b3_x10_deleting_again_is_an_answer_and_no_500() {
 }
 
 #[tokio::test]
-async fn s20_x13_b36_the_cookie_is_found_among_others_of_its_name_in_any_order() {
+async fn seed20_x13_b36_the_cookie_is_found_among_others_of_its_name_in_any_order() {
     let (_program, address) = serve("getting_started");
     let c = ticket(address).await;
     let d = ticket(address).await;

@@ -58,7 +58,7 @@ async fn delete(session: Active<Data>) -> Result<&'static str, Error> {
 }
 
 #[tokio::test]
-async fn s2_a_handler_that_ignores_the_session_answers_as_without_the_layer() {
+async fn seed02_a_handler_that_ignores_the_session_answers_as_without_the_layer() {
     let plain = || {
         let answer = ([(CONTENT_LANGUAGE, "en"), (SET_COOKIE, "theme=dark")], "hello");
         Router::new()
@@ -83,7 +83,7 @@ async fn s2_a_handler_that_ignores_the_session_answers_as_without_the_layer() {
 }
 
 #[tokio::test]
-async fn s4_r44_an_older_key_passes_until_it_is_taken_out_of_the_ring() {
+async fn seed04_r44_an_older_key_passes_until_it_is_taken_out_of_the_ring() {
     let old = Key::generate();
     let ring = Keyring::new(old.clone());
     let server = Server::start(routes().layer(layer(ring.clone()))).await;
@@ -103,7 +103,7 @@ async fn s4_r44_an_older_key_passes_until_it_is_taken_out_of_the_ring() {
 }
 
 #[tokio::test]
-async fn s6_r11_a_ticket_passes_to_the_end_of_its_time_whatever_the_client_keeps() {
+async fn seed06_r11_a_ticket_passes_to_the_end_of_its_time_whatever_the_client_keeps() {
     let clock = SimulatedClock::new();
     let server = Server::start(routes().layer(layer(Key::generate()).clock(clock.clone()))).await;
     let mut alice = server.visitor();
@@ -115,7 +115,7 @@ async fn s6_r11_a_ticket_passes_to_the_end_of_its_time_whatever_the_client_keeps
 }
 
 #[tokio::test]
-async fn s9_b7_x18_a_handler_that_takes_anybody_sees_none_and_never_an_error_that_looks_like_data()
+async fn seed09_b7_x18_a_handler_that_takes_anybody_sees_none_and_never_an_error_that_looks_like_data()
 {
     let look = async |session: Option<Active<Data>>| match session {
         Some(session) => session.username.clone(),
@@ -137,7 +137,7 @@ async fn s9_b7_x18_a_handler_that_takes_anybody_sees_none_and_never_an_error_tha
 }
 
 #[tokio::test]
-async fn s11_b14_sessions_that_expired_leave_the_memory_while_the_store_is_used() {
+async fn seed11_b14_sessions_that_expired_leave_the_memory_while_the_store_is_used() {
     const MANY: usize = 10_000;
     let (store, clock) = (MemoryStore::new(), SimulatedClock::new());
     let second = Expiry::idle(Duration::from_secs(1)).absolute(Duration::from_secs(1));
@@ -169,7 +169,7 @@ async fn s11_b14_sessions_that_expired_leave_the_memory_while_the_store_is_used(
 }
 
 #[tokio::test]
-async fn s14_x12_b10_a_guard_without_its_layer_is_500_and_says_the_same_in_any_order() {
+async fn seed14_x12_b10_a_guard_without_its_layer_is_500_and_says_the_same_in_any_order() {
     let guard = RequireSession::<Data>::new().refusals(Refusals::fastapi_sessions());
     let route = || Router::new().route("/", get(async || "inside"));
     let internal = r#"{"detail":"internal failure of session verification"}"#;
@@ -190,7 +190,7 @@ async fn s14_x12_b10_a_guard_without_its_layer_is_500_and_says_the_same_in_any_o
 }
 
 #[tokio::test]
-async fn s16_b16_x19_two_creates_in_one_handler_send_one_cookie_and_keep_one_session() {
+async fn seed16_b16_x19_two_creates_in_one_handler_send_one_cookie_and_keep_one_session() {
     async fn twice(session: Session<Data>) -> Result<(), Error> {
         session.create(alice())?;
         session.create(Data { username: "bob".into() }).map(drop)
@@ -224,7 +224,7 @@ async fn r19_the_handlers_own_cookies_and_cache_headers_survive_in_order() {
 }
 
 #[tokio::test]
-async fn s21_b15_c01_a_request_in_flight_during_a_logout_neither_brings_the_session_back_nor_fails()
+async fn seed21_b15_c01_a_request_in_flight_during_a_logout_neither_brings_the_session_back_nor_fails()
 {
     type Edit = fn(&Session<Data>) -> Result<(), Error>;
     let edits: [(&str, Edit); 4] = [

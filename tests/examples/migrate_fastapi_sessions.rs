@@ -78,7 +78,7 @@ fn assert_is(reply: &Reply, name: &str, visits: u32) {
 }
 
 #[tokio::test]
-async fn s3_s10_while_both_run_one_cookie_and_one_session_serve_both() {
+async fn seed03_seed10_while_both_run_one_cookie_and_one_session_serve_both() {
     let file = File::new();
     let (_ours, ours) = file.rust("roll-over");
     let mut python = file.python();
@@ -109,7 +109,7 @@ async fn s3_s10_while_both_run_one_cookie_and_one_session_serve_both() {
 }
 
 #[tokio::test]
-async fn s3_s13_after_the_cut_over_their_cookie_gives_way_to_ours_and_a_log_out_ends_it() {
+async fn seed03_seed13_after_the_cut_over_their_cookie_gives_way_to_ours_and_a_log_out_ends_it() {
     let file = File::new();
     let (before, ours) = file.rust("roll-over");
     let mut python = file.python();
@@ -143,7 +143,7 @@ async fn s3_s13_after_the_cut_over_their_cookie_gives_way_to_ours_and_a_log_out_
 }
 
 #[tokio::test]
-async fn s8_a_cookie_under_another_secret_opens_nothing_on_either_side() {
+async fn seed08_a_cookie_under_another_secret_opens_nothing_on_either_side() {
     let (file, other) = (File::new(), File::new());
     let (_ours, ours) = file.rust("roll-over");
     let mut python = file.python();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::http_support::{Program, Visitor, get, post, send, serve};
 
 #[tokio::test]
-async fn s19_x15_the_document_tells_how_to_show_a_session_where_one_is_wanted_and_what_refusals_say()
+async fn seed19_x15_the_document_tells_how_to_show_a_session_where_one_is_wanted_and_what_refusals_say()
  {
     let (_program, address) = serve("openapi");
     let reply = send(address, get("/openapi.json")).await;

@@ -109,7 +109,7 @@ async fn m5_r08_a_session_ends_at_its_absolute_limit_however_busy() {
 }
 
 #[tokio::test]
-async fn x6_s13_a_ticket_signed_with_our_key_for_a_session_we_never_had_gives_none() {
+async fn x6_seed13_a_ticket_signed_with_our_key_for_a_session_we_never_had_gives_none() {
     let key = [("SESSION_KEY", KEY)];
     let (_one, one) = Program::serve("session_login", &[], &key);
     let (_other, other) = Program::serve("session_login", &[], &key);

@@ -10,7 +10,7 @@ const NO_SESSION: (u16, &str) = (403, r#"{"detail":"No session provided"}"#);
 const INVALID: (u16, &str) = (401, r#"{"detail":"Invalid session provided"}"#);
 
 #[tokio::test]
-async fn s15_x17_a_route_can_require_both_sessions_and_neither_passes_for_the_other() {
+async fn seed15_x17_a_route_can_require_both_sessions_and_neither_passes_for_the_other() {
     let (_program, address) = serve("two_sessions");
     let user = ticket(address, "/user/login/alice").await;
     let admin = ticket(address, "/admin/login/root").await;
@@ -32,7 +32,7 @@ async fn s15_x17_a_route_can_require_both_sessions_and_neither_passes_for_the_ot
 }
 
 #[tokio::test]
-async fn s15_each_session_has_its_own_data_cookie_and_end() {
+async fn seed15_each_session_has_its_own_data_cookie_and_end() {
     let (_program, address) = serve("two_sessions");
     let mut browser = Visitor::new(address);
     let user = browser.post("/user/login/alice").await;
@@ -52,7 +52,7 @@ async fn s15_each_session_has_its_own_data_cookie_and_end() {
 }
 
 #[tokio::test]
-async fn s12_a_guard_refuses_in_its_own_words_and_with_a_challenge() {
+async fn seed12_a_guard_refuses_in_its_own_words_and_with_a_challenge() {
     let (_program, address) = serve("two_sessions");
     let user = ticket(address, "/user/login/alice").await;
     let admin = ticket(address, "/admin/login/root").await;
@@ -66,7 +66,7 @@ async fn s12_a_guard_refuses_in_its_own_words_and_with_a_challenge() {
 }
 
 #[tokio::test]
-async fn s12_x17_a_verifier_refuses_a_live_session_that_is_not_good_enough() {
+async fn seed12_x17_a_verifier_refuses_a_live_session_that_is_not_good_enough() {
     let (_program, address) = serve("two_sessions");
     let member = ticket(address, "/user/login/alice").await;
     let auditor = ticket(address, "/user/login/audrey").await;

@@ -60,7 +60,7 @@ fn two_layers(routes: Router) -> Router {
 }
 
 #[tokio::test]
-async fn s15_f8_two_session_types_are_required_on_one_route_and_neither_passes_for_the_other() {
+async fn seed15_f8_two_session_types_are_required_on_one_route_and_neither_passes_for_the_other() {
     let extractors = |user: DefaultUser, admin: AdminRequired| async move {
         format!("{} {}", user.roles.join(" "), admin.name)
     };
@@ -129,7 +129,7 @@ async fn c26_a_half_finished_log_in_is_a_session_of_another_type_and_passes_no_g
 }
 
 #[tokio::test]
-async fn s7_s8_s9_s13_a_guard_is_loud_where_an_optional_session_is_quiet() {
+async fn seed07_seed08_seed09_seed13_a_guard_is_loud_where_an_optional_session_is_quiet() {
     let app = Router::new()
         .route("/guarded", get(|| async { "inside" }).route_layer(RequireSession::<User>::new()))
         .route(
@@ -171,7 +171,7 @@ async fn s7_s8_s9_s13_a_guard_is_loud_where_an_optional_session_is_quiet() {
 }
 
 #[tokio::test]
-async fn s12_a_guard_refuses_with_a_status_a_body_and_a_header_of_its_own() {
+async fn seed12_a_guard_refuses_with_a_status_a_body_and_a_header_of_its_own() {
     let admins =
         RequireLayer::<User>::new(has_role("admin")).refusals(
             Refusals::detail()
@@ -187,7 +187,7 @@ async fn s12_a_guard_refuses_with_a_status_a_body_and_a_header_of_its_own() {
 }
 
 #[tokio::test]
-async fn s14_a_guard_without_or_outside_of_its_layer_answers_500_and_never_passes() {
+async fn seed14_a_guard_without_or_outside_of_its_layer_answers_500_and_never_passes() {
     let guard = || RequireLayer::<User>::new(|_: &Attempt<'_, User>| true);
     let routes = || Router::new().route("/", get(|| async { "inside" }));
     let permitted = Router::new().route("/", get(|_: DefaultUser| async { "inside" }));
