@@ -116,7 +116,7 @@ async fn seed06_r11_a_ticket_passes_to_the_end_of_its_time_whatever_the_client_k
 
 #[tokio::test]
 async fn seed09_b7_x18_a_handler_that_takes_anybody_sees_none_and_never_an_error_that_looks_like_data()
-{
+ {
     let look = async |session: Option<Active<Data>>| match session {
         Some(session) => session.username.clone(),
         None => "nobody".to_owned(),
@@ -225,7 +225,7 @@ async fn r19_the_handlers_own_cookies_and_cache_headers_survive_in_order() {
 
 #[tokio::test]
 async fn seed21_b15_c01_a_request_in_flight_during_a_logout_neither_brings_the_session_back_nor_fails()
-{
+ {
     type Edit = fn(&Session<Data>) -> Result<(), Error>;
     let edits: [(&str, Edit); 4] = [
         ("update", |session| session.update(|data| data.username.push('!'))),
