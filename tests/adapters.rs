@@ -353,11 +353,24 @@ async fn a_grpc_request_is_refused_with_a_grpc_status() {
 
 #[tokio::test]
 async fn an_error_of_the_inner_service_passes_through_and_only_an_end_is_kept() {
-    let layer = members();
+    let store = Arc::new(MemoryStore::new());
+    let layer = SessionLayer::<Member>::new(Arc::clone(&store), Key::generate());
     let failing = layer.layer(tower::service_fn(|request: Request<()>| async move {
         let session = Session::<Member>::of(&request).unwrap();
-        session.create(Member::named("alice")).unwrap();
+        match request.uri().path() {
+            "/log_in" => drop(session.create(Member::named("alice")).unwrap()),
+            "/change" => session.update(|member| member.visits += 1).unwrap(),
+            _ => session.destroy().unwrap(),
+        }
         Err::<Response<String>, _>("the inner error")
     }));
-    assert_eq!(failing.oneshot(Request::new(())).await.unwrap_err(), "the inner error");
+    let routes = Router::new().route("/log_in", post(log_in)).layer(layer);
+    let alice = cookie_of(&ask(&routes, "POST", "/log_in", "").await);
+    for (path, kept) in [("/log_in", 1), ("/change", 1), ("/log_out", 0)] {
+        let visits = store.len();
+        assert_eq!(visits, 1, "{path}");
+        let request = Request::builder().uri(path).header(COOKIE, &alice).body(()).unwrap();
+        assert_eq!(failing.clone().oneshot(request).await.unwrap_err(), "the inner error");
+        assert_eq!(store.len(), kept, "{path}");
+    }
 }

@@ -601,6 +601,51 @@ async fn nothing_is_believed_before_the_channel_is_open() {
     assert_eq!(cached.stats().hits, 1);
 }
 
+/// The process stood still (a debugger, a machine that was moved) and the messages of that time lie
+/// in a buffer: behind them may be one that says that the session has ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn s50_what_was_said_before_a_standstill_is_no_sign_of_life_after_it() {
+    let bound = Duration::from_millis(500);
+    let (feed, id) = (Feed::default(), Id::generate().unwrap());
+    feed.mute();
+    let line = Line::to(Announcing::new(Model::new(), &feed));
+    let cached = Cached::with_options(line, &CacheOptions::new().max_staleness(bound)).unwrap();
+    eventually("somebody listens", || !feed.tellers().is_empty()).await;
+    let tell = feed.tellers()[0].clone();
+    cached.create(id, Arc::new(record(1)), Admission::OPEN, START).await.unwrap();
+    let is_hit = async || {
+        let hits = cached.stats().hits;
+        assert!(cached.load(id, START).await.unwrap().is_some());
+        cached.stats().hits > hits
+    };
+    for _ in 0..100 {
+        tell(Change::Listening);
+        is_hit().await;
+        if is_hit().await {
+            break;
+        }
+    }
+    assert!(is_hit().await || cached.stats().hits > 0, "it never cached");
+
+    sleep(bound * 2).await;
+    let other = Id::generate().unwrap();
+    for change in [Change::Written { id: other, version: 7 }, Change::Changed { id: other }] {
+        tell(change);
+        assert!(!is_hit().await, "{change:?}, from before");
+    }
+    tell(Change::Alive);
+    assert!(!is_hit().await, "it may be the answer to a question from before");
+    for _ in 0..100 {
+        tell(Change::Alive);
+        tell(Change::Alive);
+        is_hit().await; // fills it, if it was forgotten
+        if is_hit().await {
+            return;
+        }
+    }
+    panic!("two signs of life, and it is not believed");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_word_from_a_channel_that_has_ended_is_no_sign_of_life() {
     let bound = Duration::from_millis(400);

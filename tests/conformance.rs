@@ -83,6 +83,7 @@ const CAUGHT_BY: &[(Flaw, &[&str])] = &[
     (Flaw::EndsReplacedWhenRefused, &["K11", "L5"]),
     (Flaw::CountsReplaced, &["K12", "L5"]),
     (Flaw::EndsReplacedLater, &["S53", "S21", "L4"]),
+    (Flaw::SweepDoesNothing, &["S38", "S40"]),
     (Flaw::SweepRemovesLive, &["S38", "S40"]),
     (Flaw::SweepIgnoresBound, &["S38", "S40"]),
     (Flaw::PagesRepeat, &["S51", "K6"]),
@@ -183,7 +184,7 @@ async fn a_case_that_hangs_or_panics_is_a_failed_case() {
         })
         .await;
     let failed: Vec<&str> = report.failed().map(|finding| finding.message()).collect();
-    assert_eq!(failed, ["no end in sight after 50ms"; 2]);
+    assert_eq!(failed, ["no end in sight after 50ms; not answered: delete"; 2]);
 
     let report = suite.run(async || NoIndex { model: Model::new(), panics: true }).await;
     let failed: Vec<&str> = report.failed().map(|finding| finding.message()).collect();
@@ -217,7 +218,47 @@ async fn a_failed_report_panics_with_the_table() {
 #[tokio::test(flavor = "multi_thread")]
 #[should_panic(expected = "0 passed, 0 failed")]
 async fn a_run_of_no_cases_is_no_success() {
-    Suite::new().only(&["S0"]).run(async || Model::new()).await.assert();
+    Suite::new().only(&[]).run(async || Model::new()).await.assert();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_case_that_does_not_exist_is_a_failure() {
+    let report = Suite::new().only(&["S7", "S99"]).run(async || Model::new()).await;
+    let failed: Vec<&str> = report.failed().map(|finding| finding.message()).collect();
+    assert_eq!(failed, [r#"there is no case "S99""#]);
+    assert_eq!(report.passed().count(), 1, "{report}");
+}
+
+/// On these even a store that loses updates would pass.
+#[test]
+fn a_runtime_on_which_nothing_happens_at_once_is_a_failure() {
+    let mut one_worker = tokio::runtime::Builder::new_multi_thread();
+    one_worker.worker_threads(1);
+    for (mut builder, what) in [
+        (tokio::runtime::Builder::new_current_thread(), "this runtime has one thread"),
+        (one_worker, "this runtime has one worker"),
+    ] {
+        let runtime = builder.enable_all().build().unwrap();
+        let flawed = async || Flawed::new(Flaw::VersionCheckNotAtomic);
+        let report = runtime.block_on(Suite::new().quick().run(flawed));
+        assert_eq!((report.passed().count(), report.skipped().count()), (0, 0), "{report}");
+        let failed: Vec<_> = report.failed().collect();
+        assert_eq!(failed.len(), 1, "{report}");
+        assert!(failed[0].message().starts_with(what), "{report}");
+        assert!(failed[0].message().contains("worker_threads = 4"), "it says what to do: {report}");
+    }
+}
+
+/// An engine that drops what has expired has nothing left to sweep.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_that_expires_by_itself_need_not_sweep() {
+    let suite = Suite::new().quick().expires_by_itself();
+    suite.run(async || Flawed::new(Flaw::SweepDoesNothing)).await.assert();
+    let others = [Flaw::SweepRemovesLive, Flaw::SweepIgnoresBound];
+    for flaw in others {
+        let report = suite.clone().only(&["S38"]).run(async || Flawed::new(flaw)).await;
+        assert_eq!(report.failed().count(), 1, "{flaw:?}: {report}");
+    }
 }
 
 /// A store without an index.

@@ -26,6 +26,9 @@ use sessile::{
 };
 use sqlx::postgres::{PgConnection, PgPoolOptions};
 use sqlx::{Connection, PgPool};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::{JoinSet, block_in_place, spawn};
 use tokio::time::{sleep, timeout};
 
@@ -40,9 +43,11 @@ const LONGEST_REQUEST: Duration = Duration::from_secs(4);
 const RECOVERY: Duration = Duration::from_secs(15);
 
 fn app(store: PostgresStore<Member>) -> App {
-    App::with(store, |layer: SessionLayer<Member>| {
-        layer.clock(SystemClock).store_timeout(STORE_TIMEOUT)
-    })
+    app_with(store, STORE_TIMEOUT)
+}
+
+fn app_with(store: PostgresStore<Member>, timeout: Duration) -> App {
+    App::with(store, |layer: SessionLayer<Member>| layer.clock(SystemClock).store_timeout(timeout))
 }
 
 async fn open(servers: &Services, pooled: bool) -> PostgresStore<Member> {
@@ -96,10 +101,16 @@ impl Load {
     /// Waits until requests are served again, stops, and compares.
     async fn end(self, what: &str) -> Tally {
         let mut visitor = log_in(&self.app).await;
-        // Broken connections have been found out by now, or are in a moment.
-        sleep(Duration::from_millis(500)).await;
-        for _ in 0..20 {
-            assert_eq!(visitor.visit(&count_visit()).await.status(), 200, "{what}: after all");
+        // Each broken connection costs a request when it is found out, and a busy machine one now
+        // and then; but soon there are twenty served in a row.
+        let (start, mut in_a_row) = (Instant::now(), 0);
+        while in_a_row < 20 {
+            let served = visitor.visit(&count_visit()).await.status() == 200;
+            in_a_row = if served { in_a_row + 1 } else { 0 };
+            assert!(
+                start.elapsed() < RECOVERY * 2,
+                "{what}: {in_a_row} served in a row, after all"
+            );
         }
         self.stop.store(true, Ordering::SeqCst);
 
@@ -216,13 +227,15 @@ async fn s48_connections_that_are_cut_in_the_middle() {
     for pooled in [false, true] {
         let load = Load::begin(app(open(&servers, pooled).await)).await;
         let mut admin = PgConnection::connect(&servers.url("postgres")).await.unwrap();
+        let mut all = 0;
         for _ in 0..20 {
             let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                 WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
             let cut: i64 = sqlx::query_scalar(cut).fetch_one(&mut admin).await.unwrap();
-            assert!(cut > 0, "nobody was there");
+            all += cut; // a busy machine may not have connected anew since the last round
             sleep(Duration::from_millis(100)).await;
         }
+        assert!(all >= 6, "{all} connections were cut");
         let total = load.end("cut").await;
         assert!(total.counted > 50, "{total:?}");
     }
@@ -248,7 +261,8 @@ async fn s48_a_server_that_says_nothing_for_more_than_two_seconds() {
 async fn s48_a_restart_while_nobody_asks_costs_no_request() {
     let servers = Services::start(&["postgres"]);
     for pooled in [false, true] {
-        let app = app(open(&servers, pooled).await);
+        // No call may fail here, however busy the machine is.
+        let app = app_with(open(&servers, pooled).await, RECOVERY);
         let mut visitors = Vec::new();
         for _ in 0..8 {
             visitors.push(log_in(&app).await);
@@ -265,6 +279,143 @@ async fn s48_a_restart_while_nobody_asks_costs_no_request() {
             assert_eq!(visitor.member().await.unwrap().visits, 2);
         }
     }
+}
+
+/// Somebody holds the table, and whoever asks for a session goes away before there is an answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn s48_calls_that_nobody_waits_for_any_more_take_no_more_connections() {
+    let servers = Services::start(&["postgres"]);
+    for pooled in [false, true] {
+        let store: PostgresStore<u32> = match pooled {
+            true => PostgresStore::from_pool(pool(&servers.url("postgres")).await).await.unwrap(),
+            false => PostgresStore::connect(&servers.url("postgres")).await.unwrap(),
+        };
+        let id = keep(&store).await;
+        let mut holder = PgConnection::connect(&servers.url("postgres")).await.unwrap();
+        let mut watch = PgConnection::connect(&servers.url("postgres")).await.unwrap();
+        let lock = "BEGIN; LOCK TABLE sessile_sessions IN ACCESS EXCLUSIVE MODE";
+        sqlx::raw_sql(lock).execute(&mut holder).await.unwrap();
+        let mut most = 0;
+        for _ in 0..10 {
+            let mut crowd = JoinSet::new();
+            for _ in 0..10 {
+                let store = store.clone();
+                let load = async move { store.load(id, now()).await };
+                crowd.spawn(timeout(Duration::from_millis(100), load));
+            }
+            assert!(crowd.join_all().await.iter().all(Result::is_err), "there is a lock");
+            most = most.max(waiting(&mut watch).await);
+        }
+        assert!((1..=10).contains(&most), "{most} of the server's connections");
+        if !pooled {
+            // The server gives up by itself, and the store goes on with what it has.
+            let start = Instant::now();
+            while waiting(&mut watch).await > 0 {
+                assert!(start.elapsed() < Duration::from_secs(30), "nobody ever gives up");
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+        sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
+        for _ in 0..20 {
+            let found = timeout(LONGEST_REQUEST, store.load(id, now())).await.expect("in time");
+            assert!(found.unwrap().is_some());
+        }
+    }
+}
+
+/// How many connections wait for a lock.
+async fn waiting(watch: &mut PgConnection) -> i64 {
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    sqlx::query_scalar(waiting).fetch_one(watch).await.unwrap()
+}
+
+/// A firewall forgets the connections: nobody is told, and what is sent gets no answer. The first
+/// call finds out; those after it do not pay for the other connections one by one.
+#[tokio::test(flavor = "multi_thread")]
+async fn s48_connections_that_vanish_without_a_word_cost_one_call() {
+    let servers = Services::start(&["postgres"]);
+    let relay = Relay::to(&servers.node("postgres")).await;
+    let (front, rest) = servers.url("postgres").split_once('@').map(own).unwrap();
+    let database = rest.split_once('/').unwrap().1;
+    let url = format!("{front}@{}/{database}?sslmode=disable", relay.address);
+    let store = PostgresStore::<u32>::connect(&url).await.unwrap();
+    let id = keep(&store).await;
+
+    // So that there are several: each waits for the lock, so that the next needs another.
+    let mut holder = PgConnection::connect(&servers.url("postgres")).await.unwrap();
+    let lock = "BEGIN; LOCK TABLE sessile_sessions IN ACCESS EXCLUSIVE MODE";
+    sqlx::raw_sql(lock).execute(&mut holder).await.unwrap();
+    let mut crowd = JoinSet::new();
+    for _ in 0..8 {
+        let store = store.clone();
+        crowd.spawn(async move { store.load(id, now()).await.unwrap().is_some() });
+    }
+    let mut watch = PgConnection::connect(&servers.url("postgres")).await.unwrap();
+    let start = Instant::now();
+    while waiting(&mut watch).await < 8 {
+        assert!(start.elapsed() < Duration::from_secs(4), "they do not wait");
+        sleep(Duration::from_millis(10)).await;
+    }
+    sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
+    assert!(crowd.join_all().await.iter().all(|found| *found));
+
+    relay.forget();
+    let mut lost = 0;
+    for _ in 0..12 {
+        match timeout(Duration::from_secs(2), store.load(id, now())).await {
+            Ok(found) => assert!(found.unwrap().is_some()),
+            Err(_) => lost += 1,
+        }
+    }
+    assert_eq!(lost, 1, "of eight connections that were idle");
+}
+
+fn own((front, rest): (&str, &str)) -> (String, String) {
+    (front.to_owned(), rest.to_owned())
+}
+
+/// Passes on what goes to the server and back, until it is told to forget those who are there.
+struct Relay {
+    address: std::net::SocketAddr,
+    era: watch::Sender<u32>,
+}
+
+impl Relay {
+    async fn to(server: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, server) = (listener.local_addr().unwrap(), server.to_owned());
+        let (era, eras) = watch::channel(0);
+        spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut server = TcpStream::connect(&server).await.unwrap();
+                let mut eras = eras.clone();
+                eras.mark_unchanged();
+                spawn(async move {
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut client, &mut server) => {}
+                        _ = eras.changed() => std::future::pending().await, // and keeps both open
+                    }
+                });
+            }
+        });
+        Self { address, era }
+    }
+
+    fn forget(&self) {
+        self.era.send_modify(|era| *era += 1);
+    }
+}
+
+fn now() -> Timestamp {
+    SystemClock.now().into()
+}
+
+/// A session that lasts for the test.
+async fn keep(store: &PostgresStore<u32>) -> Id {
+    let (now, id) = (now(), Id::generate().unwrap());
+    let record = Record::new(Meta::new(now, RECOVERY * 20, RECOVERY * 20), 7);
+    store.create(id, Arc::new(record), Admission::OPEN, now).await.unwrap();
+    id
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -290,11 +441,8 @@ async fn a_feed_ends_when_the_server_dies_or_falls_silent_and_can_be_asked_again
     let heard = Arc::default();
     let feed = spawn(listening(&store, Arc::clone(&heard)));
     until_heard(&heard, Change::Listening).await;
-    let now = Timestamp::from(SystemClock.now());
-    let record = Record::new(Meta::new(now, RECOVERY * 20, RECOVERY * 20), 7);
-    let id = Id::generate().unwrap();
-    store.create(id, Arc::new(record), Admission::OPEN, now).await.unwrap();
-    store.delete(id, now).await.unwrap();
+    let id = keep(&store).await;
+    store.delete(id, now()).await.unwrap();
     until_heard(&heard, Change::Changed { id }).await;
     feed.abort();
 }

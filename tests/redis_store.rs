@@ -107,6 +107,7 @@ fn index_of(cli: &Cli, session: &str) -> String {
 /// prefix of its own, because what makes a cluster slow is waiting.
 async fn conforms(options: impl Fn() -> RedisOptions + Send + Sync) {
     let suite = Suite::new().starting_at(now()).patience(Duration::from_secs(300)).at_once(4);
+    let suite = suite.expires_by_itself();
     let open = async || RedisStore::<Sample>::open(options()).await.unwrap();
     let report = suite.run(open).await;
     report.assert();
@@ -210,6 +211,34 @@ async fn s46_records_of_an_older_type_are_read_and_of_another_format_are_not() {
     assert_eq!(error.kind(), StoreErrorKind::Undecodable);
 }
 
+/// Subjects are what users choose, and in Redis all names are in one space.
+#[tokio::test(flavor = "multi_thread")]
+async fn c19_no_subject_reaches_the_key_of_a_session() {
+    let (store, cli, prefix) = open(ONE).await;
+    let ann = begin(&store, Some("ann"), 1_u32).await;
+    let key = format!("{prefix}session:{ann}");
+    let kept = cli.run(&["GET", &key]);
+    let index = store.subjects().unwrap();
+    for subject in [
+        ann.to_string(),
+        format!("session:{ann}"),
+        key.clone(),
+        format!("}}session:{ann}"),
+        format!(":session:{ann}"),
+        format!("../session:{ann}"),
+        format!("\n{key}"),
+        "*".to_owned(),
+    ] {
+        let theirs = begin(&store, Some(&subject), 2).await;
+        let keys = cli.run(&["KEYS", &format!("*{ann}*")]);
+        assert_eq!(keys.lines().collect::<Vec<_>>(), [key.as_str()], "{subject}");
+        let revoked = index.revoke(&subject, Revoke::All, 10, now()).await.unwrap();
+        assert_eq!(revoked.ids, [theirs], "{subject}");
+        assert_eq!(cli.run(&["GET", &key]), kept, "{subject}");
+    }
+    assert_eq!(index.count("ann", now()).await.unwrap(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn data_are_json_that_anybody_can_read() {
     let (store, cli, prefix) = open(ONE).await;
@@ -265,6 +294,69 @@ async fn a_server_that_cannot_be_used_says_what_to_change() {
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{url}: {error:?}");
     }
     cli.run(&["ACL", "DELUSER", "hunter1", "hunter3"]);
+}
+
+/// Whoever lacks a right is told which are needed; these do.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rights_that_are_asked_for_are_enough() {
+    for (name, database) in [(ONE, "/3"), (CLUSTER, ""), (SENTINEL, "/3")] {
+        let (prefix, url) = (prefix(), shared_url(name));
+        let user = prefix.trim_end_matches(':').to_owned();
+        let (scheme, rest) = url.split_once("://").unwrap();
+        let path = format!("{}{database}", rest.trim_end_matches('/'));
+        let options = RedisOptions::new(format!("{scheme}://{user}:hunter2@{path}"));
+        let options = options.prefix(prefix.clone()).timeout(Duration::from_secs(10));
+        let servers: Vec<Cli> = match name {
+            CLUSTER => rest.split(',').map(Cli::node).collect(),
+            _ => vec![Cli::new(&url)],
+        };
+        let grant = |rights: &str| {
+            let keys = format!("~{prefix}*");
+            let mut rules = vec!["ACL", "SETUSER", &user, "reset", "on", ">hunter2", &keys];
+            rules.extend(rights.split(' ').filter(|right| !right.is_empty()));
+            servers.iter().for_each(|server| assert_eq!(server.run(&rules), "OK", "{rules:?}"));
+        };
+        grant("");
+        let error = RedisStore::<u32>::open(options.clone()).await.unwrap_err();
+        assert_eq!(error.kind(), OpenErrorKind::Denied, "{name}: {error}");
+        let said = error.to_string();
+        let needed = said.split('`').nth(1).unwrap();
+        grant(&needed.split(' ').map(|right| format!("+{right} ")).collect::<String>());
+        let store = RedisStore::<u32>::open(options).await.unwrap();
+        let heard: Arc<Mutex<Vec<Change>>> = Arc::default();
+        let ear = Arc::clone(&heard);
+        let tell = Arc::new(move |change| ear.lock().unwrap().push(change));
+        let feed = tokio::spawn(store.changes().unwrap().listen(tell));
+        for _ in 0..3 {
+            for _ in 0..1_000 {
+                if drain_to(&heard, Change::Alive) || feed.is_finished() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+        if feed.is_finished() {
+            panic!("{name}: the feed ended: {:?}", feed.await);
+        }
+        feed.abort();
+        let mut ids = BTreeSet::new();
+        for number in 0..6 {
+            ids.insert(begin(&store, Some("ann"), number).await);
+        }
+        let (mut seen, mut from) = (BTreeSet::new(), None);
+        loop {
+            let step = Store::all(&store).unwrap().scan(from, 1_000, now()).await.unwrap();
+            seen.extend(step.sessions.into_iter().map(|(id, _)| id));
+            from = step.next;
+            if from.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, ids, "{name}");
+        let revoked = store.subjects().unwrap().revoke("ann", Revoke::All, 9, now()).await;
+        assert_eq!(revoked.unwrap().ids.len(), ids.len(), "{name}");
+        servers.iter().for_each(|server| drop(server.run(&["ACL", "DELUSER", &user])));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -515,6 +607,93 @@ async fn a_cluster_remembers_what_a_session_cost() {
     let saved = store.replace(id, meta.version - 1, Record::new(meta, 10).into(), now()).await;
     assert_eq!(saved.unwrap(), Saved::Done);
     assert_eq!(costs(&key).1, BTreeSet::new(), "they were another subject's");
+}
+
+/// Somebody may be on the way to end it there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_keeps_its_place_for_as_long_as_it_is_the_same_subjects() {
+    for name in ALL {
+        let (store, cli, prefix) = open(name).await;
+        let id = begin(&store, Some("ann"), 1).await;
+        let key = format!("{prefix}session:{id}");
+        let (places, index) = (places_of(&cli, &key), index_of(&cli, &key));
+        let prolong = async |subject: &str, minutes: u32| {
+            let old = store.load(id, now()).await.unwrap().unwrap();
+            let mut meta = old.meta.clone();
+            meta.version += 1;
+            meta.absolute = now().plus(MINUTE * minutes);
+            meta.subject = Some(subject.into());
+            let (version, absolute) = (old.meta.version, meta.absolute.as_millis());
+            let saved = store.replace(id, version, Record::new(meta, 2).into(), now()).await;
+            assert_eq!(saved.unwrap(), Saved::Done, "{name}");
+            absolute
+        };
+        for minutes in [20, 40, 10] {
+            let absolute = prolong("ann", minutes).await;
+            assert_eq!(places_of(&cli, &key), places, "{name}");
+            assert!(cli.expires(&index) >= absolute, "{name}: the index lasts as long");
+            assert_eq!(cli.number(&["ZCARD", &index]), 1, "{name}");
+        }
+        let absolute = prolong("bob", 20).await;
+        let other = index_of(&cli, &key);
+        assert_ne!(other, index, "{name}: it changed hands");
+        assert!(cli.expires(&other) >= absolute, "{name}");
+        assert_eq!(cli.run(&["EXISTS", &index]), "0", "{name}: its old place is left");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_session_that_is_prolonged_all_the_time_is_revoked_all_the_same() {
+    for name in [CLUSTER, ONE] {
+        let (store, ..) = open(name).await;
+        for round in 0..30 {
+            let id = begin(&store, Some("ann"), 1).await;
+            let writer = store.clone();
+            let prolong = tokio::spawn(async move {
+                let mut minutes = 20;
+                while let Some(old) = writer.load(id, now()).await.unwrap() {
+                    let mut meta = old.meta.clone();
+                    meta.version += 1;
+                    meta.absolute = now().plus(MINUTE * minutes);
+                    let next = Record::new(meta, 2).into();
+                    writer.replace(id, old.meta.version, next, now()).await.unwrap();
+                    minutes += 1;
+                }
+            });
+            tokio::time::sleep(Duration::from_millis(round % 7)).await;
+            let index = store.subjects().unwrap();
+            assert_eq!(index.count("ann", now()).await.unwrap(), 1, "{name}");
+            let revoked = index.revoke("ann", Revoke::All, 9, now()).await.unwrap();
+            assert_eq!(revoked.ids, [id], "{name}, round {round}");
+            prolong.await.unwrap();
+            assert_eq!(index.count("ann", now()).await.unwrap(), 0, "{name}");
+        }
+    }
+}
+
+/// A newer version of this crate may have written it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_keeps_its_place() {
+    for name in ALL {
+        let (store, cli, prefix) = open(name).await;
+        let index = store.subjects().unwrap();
+        let id = begin(&store, Some("ann"), 1).await;
+        let key = format!("{prefix}session:{id}");
+        cli.run(&["SETRANGE", &key, "0", "2"]);
+        let other = begin(&store, Some("ann"), 2).await;
+        assert_eq!(index.count("ann", now()).await.unwrap(), 1, "{name}");
+        let limited = Admission::OPEN.limited(Limit::evict_oldest(9));
+        let created = store.create(
+            Id::generate().unwrap(),
+            record(Some("ann"), 3).into(),
+            limited.in_place_of(other),
+            now(),
+        );
+        let done = Created::Done { evicted: vec![], replaced: true };
+        assert_eq!(created.await.unwrap(), done, "{name}");
+        cli.run(&["SETRANGE", &key, "0", "1"]);
+        assert_eq!(index.count("ann", now()).await.unwrap(), 2, "{name}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

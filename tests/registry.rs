@@ -287,6 +287,35 @@ async fn s39_the_sweeper_survives_a_failing_store_and_stops_when_told() {
 }
 
 #[tokio::test]
+async fn s39_two_that_were_started_both_sweep_and_each_stops_by_itself() {
+    let store = Faulty::new(MemoryStore::<Member>::new());
+    let app = App::new(store.clone());
+    let sweepers = [app.layer.sweeper(MINUTE), app.layer.sweeper(MINUTE)];
+    let handles = sweepers.each_ref().map(sessile::Sweeper::handle);
+    let [one, other] = sweepers.map(tokio::spawn);
+    let turn = async || {
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        app.clock.advance(MINUTE);
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+    };
+    turn().await;
+    assert_eq!(store.calls().sweep, 2, "both");
+    handles[0].stop().await;
+    one.await.unwrap();
+    turn().await;
+    assert_eq!(store.calls().sweep, 3, "the one that is left");
+    assert!(!other.is_finished());
+    handles[1].stop().await;
+    other.await.unwrap();
+    turn().await;
+    assert_eq!(store.calls().sweep, 3);
+}
+
+#[tokio::test]
 async fn s39_the_sweeper_clears_everything_away_in_batches() {
     let (store, app) = memory();
     for _ in 0..1_200 {

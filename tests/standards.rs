@@ -16,11 +16,15 @@ use std::time::Duration;
 
 use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE, VARY};
 use http::{Request, Response};
-use sessile::store::{Limit, MemoryStore, Store};
+use sessile::store::{
+    Admission, Answer, Ciphertext, Created, Encrypted, Limit, MemoryStore, Saved, Store,
+    StoreAnswer, Swept,
+};
+use sessile::testkit::Faulty;
 use sessile::transport::{Bearer, Cookie};
 use sessile::{
-    Client, ClientHints, ErrorKind, Event, Expiry, Id, Key, Keyring, NewSession, SessionLayer,
-    SiteData,
+    Client, ClientHints, ErrorKind, Event, Expiry, Id, Key, Keyring, NewSession, Record,
+    SessionLayer, SiteData, StoreError, StoreErrorKind, Timestamp,
 };
 use support::{App, Member, Visitor, count_visit, handler, ignore, log_out, look, ok};
 
@@ -298,7 +302,13 @@ async fn c03_what_a_store_holds_opens_nothing() {
 
 #[tokio::test]
 async fn c14_an_emptied_login_is_saved() {
-    let store = Arc::new(MemoryStore::new());
+    emptied_login(Arc::new(MemoryStore::new())).await;
+    // One that takes sessions apart and puts them together again.
+    let store = Encrypted::new(MemoryStore::<Ciphertext>::new(), Key::generate());
+    emptied_login(Arc::new(store)).await;
+}
+
+async fn emptied_login(store: Arc<impl Store<Member>>) {
     let (here, there) = (App::new(Arc::clone(&store)), App::new(store));
     let mut alice = here.log_in("alice").await;
     alice
@@ -324,6 +334,27 @@ async fn c17_strangers_and_their_logouts_leave_no_record() {
         assert!(!answer.headers().contains_key(SET_COOKIE));
     }
     assert_eq!(store.len(), 0);
+}
+
+/// They are ours and valid, but this store has never seen their sessions: the most that a stranger
+/// with an old ticket can show.
+#[tokio::test]
+async fn c17_valid_tickets_of_unknown_sessions_leave_no_record() {
+    let elsewhere = App::new(MemoryStore::new());
+    let store = Arc::new(MemoryStore::<Member>::new());
+    let app = App::new(Arc::clone(&store));
+    for round in 0..100 {
+        let stranger = elsewhere.log_in("alice").await.at(&app);
+        for handle in [look(), log_out(), count_visit(), ignore()] {
+            let answer = stranger.clone().visit(&handle).await;
+            for line in answer.headers().get_all(SET_COOKIE) {
+                let line = line.to_str().unwrap();
+                assert!(line.starts_with("__Host-sid=;") && line.contains("Max-Age=0"), "{line}");
+            }
+        }
+        assert_eq!(store.len(), 0, "round {round}");
+    }
+    assert_eq!(app.heard.count("Rejected { reason: Gone"), 400, "each was looked for, and gone");
 }
 
 /// A ticket of somebody else's making.
@@ -388,17 +419,244 @@ fn c19_session_ids_share_no_namespace_with_what_users_choose() {
 #[tokio::test]
 async fn r02_an_id_that_this_store_never_saw_is_not_adopted() {
     let elsewhere = App::new(MemoryStore::new());
-    let alice = elsewhere.log_in("alice").await;
+    let mut alice = Visitor::new(&elsewhere);
+    alice.visit(&log_in_as("alice")).await;
+    let presented = elsewhere.layer.sessions().list("alice", None, 9).await.unwrap().remove(0).id;
     let store = Arc::new(MemoryStore::<Member>::new());
     let here = App::new(Arc::clone(&store));
     assert_eq!(alice.at(&here).member().await, None);
     assert_eq!(store.len(), 0, "nothing came about");
     assert_eq!(here.heard.count("Rejected { reason: Gone"), 1);
-    let mut alice = alice.at(&here);
+    let stranger = alice;
+    let mut alice = stranger.at(&here);
     alice.visit(&log_in_as("alice")).await;
     let ids = here.heard.all();
     assert!(ids.iter().any(|event| event.starts_with("Created")), "{ids:?}");
     assert_eq!(store.len(), 1);
+    let own = here.layer.sessions().list("alice", None, 9).await.unwrap().remove(0).id;
+    assert_ne!(own, presented, "nor is it used for the session that begins");
+    assert_ne!(alice.ticket(), stranger.ticket());
+    assert_eq!(stranger.at(&here).member().await, None, "what was presented opens nothing");
+}
+
+#[tokio::test]
+async fn r03_what_is_no_ticket_is_no_session_and_no_call_of_the_store() {
+    let store = Faulty::new(MemoryStore::new());
+    let elsewhere = App::new(MemoryStore::new());
+    let valid = elsewhere.log_in("alice").await.ticket().unwrap().to_owned();
+    let by_cookie = App::new(store.clone());
+    let by_header = App::with(store.clone(), |layer| layer.transport(Bearer::new()));
+    let other_key = App::with(store.clone(), |_| {
+        SessionLayer::new(store.clone(), Key::generate()).observer(by_cookie.heard.observer())
+    });
+    let long = "A".repeat(20_000);
+    let shapes: [(&str, Vec<u8>); 9] = [
+        ("over-long", long.into()),
+        ("empty", Vec::new()),
+        ("one character", b"A".to_vec()),
+        ("as long as a ticket", b"A".repeat(valid.len())),
+        ("cut short", valid.as_bytes()[1..].to_vec()),
+        ("twice", valid.repeat(2).into()),
+        ("a path", b"../../../etc/passwd".to_vec()),
+        ("not UTF-8", b"\xff".repeat(valid.len())),
+        ("changed", valid.bytes().rev().collect()),
+    ];
+    let ask = async |app: &App, name, head: &[u8], ticket: &[u8]| {
+        let value = http::HeaderValue::from_bytes(&[head, ticket].concat()).unwrap();
+        let request = Request::get("/").header::<&str, _>(name, value).body(()).unwrap();
+        app.request(
+            request,
+            &handler(|session| async move { Response::new(session.get().is_some().to_string()) }),
+        )
+        .await
+    };
+    for (shape, ticket) in shapes {
+        for (app, name, head) in
+            [(&by_cookie, "cookie", "__Host-sid="), (&by_header, "authorization", "Bearer ")]
+        {
+            let answer = ask(app, name, head.as_bytes(), &ticket).await;
+            assert_eq!(
+                (answer.status().as_u16(), answer.body().as_str()),
+                (200, "false"),
+                "{shape}"
+            );
+        }
+    }
+    let answer = ask(&other_key, "cookie", b"__Host-sid=", valid.as_bytes()).await;
+    assert_eq!(answer.body(), "false", "sealed under another key");
+    assert_eq!(store.calls().total(), 0, "none of it was worth a question");
+    ask(&by_cookie, "cookie", b"__Host-sid=", valid.as_bytes()).await;
+    assert_eq!(store.calls().total(), 1, "as a ticket of ours is");
+}
+
+#[tokio::test]
+async fn r15_a_ticket_is_in_no_body_no_address_and_no_readable_cookie() {
+    let app = App::with(MemoryStore::new(), |layer| {
+        layer.limit(Limit::deny(1)).refusal_body(|text| text)
+    });
+    let redirect = handler(|session| async move {
+        session.create(NewSession::with(Member::named("ann")).subject("ann")).unwrap();
+        let target = http::HeaderValue::from_static("/profile");
+        let mut answer = Response::new("off you go".to_owned());
+        *answer.status_mut() = http::StatusCode::SEE_OTHER;
+        answer.headers_mut().insert(http::header::LOCATION, target);
+        answer
+    });
+    let mut ann = Visitor::new(&app);
+    let mut answers = vec![ann.visit(&redirect).await];
+    answers.push(ann.visit(&count_visit()).await);
+    app.clock.advance(MINUTE * 16);
+    let before = ann.ticket().unwrap().to_owned();
+    answers.push(ann.visit(&ignore()).await); // renewed
+    let refused = Visitor::new(&app).visit(&redirect).await;
+    assert!(refused.status() == 403 && !refused.body().is_empty(), "{refused:?}");
+    answers.push(refused);
+    let tickets = [before, ann.ticket().unwrap().to_owned()];
+    assert_ne!(tickets[0], tickets[1], "it was renewed");
+    answers.push(ann.visit(&log_out()).await);
+    let mut set = 0;
+    for answer in answers {
+        for (name, value) in answer.headers() {
+            let value = value.to_str().unwrap();
+            if name == SET_COOKIE {
+                set += 1;
+                assert!(
+                    value.contains("; HttpOnly") && value.contains("; SameSite=Lax"),
+                    "{value}"
+                );
+            } else {
+                assert!(!tickets.iter().any(|ticket| value.contains(ticket)), "in {name}");
+            }
+        }
+        assert!(!tickets.iter().any(|ticket| answer.body().contains(ticket)), "in the body");
+        let printed = format!("{answer:?}");
+        assert!(!tickets.iter().any(|ticket| printed.contains(ticket)), "printed: {printed}");
+    }
+    assert_eq!(set, 3, "created, renewed, removed");
+}
+
+/// A store that cannot be reached, and says why in words that are nobody's business.
+#[derive(Debug)]
+struct Down;
+
+impl Down {
+    fn why<V>() -> StoreAnswer<V> {
+        let why = "connect to 10.0.0.7:5432 as sessile, password correct-horse: refused";
+        Answer::ready(Err(StoreError::new(StoreErrorKind::Unavailable).with_source(why)))
+    }
+}
+
+impl Store<Member> for Down {
+    fn load(&self, _: Id, _: Timestamp) -> StoreAnswer<Option<Arc<Record<Member>>>> {
+        Self::why()
+    }
+
+    fn create(
+        &self,
+        _: Id,
+        _: Arc<Record<Member>>,
+        _: Admission,
+        _: Timestamp,
+    ) -> StoreAnswer<Created> {
+        Self::why()
+    }
+
+    fn replace(&self, _: Id, _: u64, _: Arc<Record<Member>>, _: Timestamp) -> StoreAnswer<Saved> {
+        Self::why()
+    }
+
+    fn touch(&self, _: Id, _: Timestamp) -> StoreAnswer<Saved> {
+        Self::why()
+    }
+
+    fn delete(&self, _: Id, _: Timestamp) -> StoreAnswer<bool> {
+        Self::why()
+    }
+
+    fn sweep(&self, _: Timestamp, _: usize) -> StoreAnswer<Swept> {
+        Self::why()
+    }
+}
+
+#[tokio::test]
+async fn r55_a_refusal_with_a_body_says_nothing_of_what_failed() {
+    let app = App::with(Down, |layer| layer.refusal_body(|text| text));
+    let ann = App::new(MemoryStore::new()).log_in("ann").await.at(&app);
+    let mut bodies = Vec::new();
+    for (mut visitor, handle) in
+        [(ann.clone(), look()), (ann, log_out()), (Visitor::new(&app), log_in_as("ann"))]
+    {
+        let answer = visitor.visit(&handle).await;
+        assert_eq!(answer.status(), 503);
+        let said = format!("{:?} {}", answer.headers(), answer.body());
+        for detail in ["10.0.0.7", "5432", "correct-horse", "refused", "connect", "ann"] {
+            assert!(!said.contains(detail), "{detail:?} in {said}");
+        }
+        assert!(
+            answer.body().contains("try again"),
+            "a body in which a leak could be seen: {said}"
+        );
+        bodies.push(answer.into_body());
+    }
+    assert!(bodies.iter().all(|body| *body == bodies[0]), "the same, whatever failed: {bodies:?}");
+}
+
+/// Tenants that share a store are told apart by their subjects.
+#[tokio::test]
+async fn r57_tenants_on_one_store_do_not_see_each_other() {
+    let app = App::new(MemoryStore::new());
+    let mut anns = [Visitor::new(&app), Visitor::new(&app)];
+    anns[0].visit(&log_in_as("red/ann")).await;
+    anns[1].visit(&log_in_as("blue/ann")).await;
+    let sessions = app.layer.sessions();
+    let red = sessions.list("red/ann", None, 9).await.unwrap().remove(0).id;
+    let blues = sessions.list("blue/ann", None, 9).await.unwrap();
+    assert_eq!((blues.len(), sessions.count("blue/ann").await.unwrap()), (1, 1));
+    assert_ne!(blues[0].id, red);
+    for subject in ["blue", "blue/", "ann", "", "red/an", "red/ann/", "RED/ANN"] {
+        assert_eq!(sessions.count(subject).await.unwrap(), 0, "{subject}");
+        assert_eq!(sessions.revoke_all(subject).await.unwrap(), 0, "{subject}");
+    }
+    assert!(!sessions.revoke("blue/ann", red).await.unwrap(), "an id of the other tenant");
+    assert_eq!(sessions.revoke_all("blue/ann").await.unwrap(), 1);
+    assert!(anns[0].member().await.is_some());
+    assert_eq!(anns[1].member().await, None);
+}
+
+#[tokio::test]
+async fn c07_asking_whether_a_fresh_login_is_wanted_is_a_look_at_the_session() {
+    let app = App::new(MemoryStore::new());
+    let mut ann = app.log_in("ann").await;
+    let asks = handler(|session| async move {
+        assert!(!session.wants_step_up());
+        ok()
+    });
+    assert_eq!(ann.visit(&asks).await.headers()[VARY], "cookie");
+}
+
+/// Neither has a body to keep apart, but caches update what they hold from the headers of both
+/// (RFC 9110 9.3.2, 15.4.5).
+#[tokio::test]
+async fn r26_answers_to_head_and_not_modified_say_what_a_full_answer_says() {
+    let app = App::new(MemoryStore::new());
+    let ann = app.log_in("ann").await;
+    let mut seen = Vec::new();
+    for (method, status) in [("GET", 200), ("HEAD", 200), ("GET", 304), ("HEAD", 304)] {
+        let answer_with = handler(move |session| async move {
+            session.renew().unwrap();
+            support::status(status)
+        });
+        let request = Request::builder().method(method).header(COOKIE, ann.cookie().unwrap());
+        let answer = app.request(request.body(()).unwrap(), &answer_with).await;
+        assert_eq!(answer.status(), status);
+        let set = answer.headers().contains_key(SET_COOKIE);
+        seen.push((set, answer.headers()[CACHE_CONTROL].clone(), answer.headers()[VARY].clone()));
+    }
+    assert!(seen.iter().all(|answer| *answer == seen[0]), "{seen:?}");
+    assert_eq!(
+        (seen[0].0, seen[0].1.as_bytes(), seen[0].2.as_bytes()),
+        (true, &b"no-store"[..], &b"cookie"[..])
+    );
 }
 
 #[tokio::test]

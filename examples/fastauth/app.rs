@@ -7,8 +7,8 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderName};
 use serde::{Deserialize, Serialize};
 use sessile::accounts::{
-    AccountError, AccountErrorKind, Accounts, Described, Entry, Grant, Lookup, Registration,
-    SqlAccounts, User, UserChange,
+    AccountError, Accounts, Described, Entry, Grant, Lookup, Registration, SqlAccounts, User,
+    UserChange,
 };
 use sessile::token::{AccessLayer, Jwt, JwtKey, LiveSessions, Pairs, TokenCookie, Tokens};
 use sessile::transport::{Bearer, Candidates, Description, TooLong, Transport};
@@ -86,9 +86,8 @@ impl App {
             .access_ttl(config.access_max_age);
 
         let hooks = Hooks::default();
-        let accounts = Accounts::new(SqlAccounts::connect(&config.database).await?)
-            .hooks(hooks.clone())
-            .sessions(pairs.layer().sessions());
+        let users = SqlAccounts::connect(&config.database).await?;
+        let accounts = Accounts::new(users, pairs.layer().sessions()).hooks(hooks.clone());
         let app = Self {
             accounts,
             hooks,
@@ -114,15 +113,6 @@ impl App {
             return self.accounts.update(user.id, UserChange::new().verified(true)).await;
         }
         Ok(user)
-    }
-
-    /// Whether this is the user still, or another password has come between.
-    pub(crate) async fn is_still(&self, before: &User) -> Result<bool, AccountError> {
-        match self.accounts.user(before.id).await {
-            Ok(now) => Ok(now.is_active && now.epoch == before.epoch),
-            Err(error) if error.kind() == AccountErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 
     async fn make_roles(&self) -> Result<(), AccountError> {

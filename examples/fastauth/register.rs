@@ -42,8 +42,11 @@ async fn register(
     if let Some(name) = &form.username {
         registration = registration.username(name);
     }
-    let user = app.register(registration).await.map_err(|error| {
-        Failure::of(&error, AccountErrorKind::Taken, StatusCode::FORBIDDEN, "User already exists")
+    let user = app.register(registration).await.map_err(|error| match error.kind() {
+        AccountErrorKind::Taken | AccountErrorKind::UsernameTaken => {
+            Failure::new(StatusCode::FORBIDDEN, "User already exists")
+        }
+        _ => error.into(),
     })?;
     Ok(Json(UserRead::from(app.accounts.snapshot(user.id).await?)))
 }

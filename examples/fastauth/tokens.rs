@@ -8,9 +8,9 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sessile::accounts::{AccountError, AccountErrorKind, LogIn, Password};
+use sessile::accounts::{AccountErrorKind, LogIn, Password};
 use sessile::token::{CookieOverrides, Pair};
-use sessile::{Active, NewSession, Refusal, Session, Status};
+use sessile::{Active, Refusal, Session, Status};
 
 use crate::app::{AUDIENCE, App, UserClaims};
 use crate::failure::Failure;
@@ -60,15 +60,8 @@ async fn log_in(
 ) -> Result<Response, Failure> {
     let who = LogIn::new(&form.username, form.password).client(client);
     let who = app.accounts.log_in(who).await?;
-    let user = who.user();
-    let new = NewSession::with(()).subject(who.subject());
-    let pair = app.pairs.issue(&session, new, UserClaims::from(user)).await?;
-    // Another password ends the sessions that are there: one that began in that moment ends here.
-    if !app.is_still(user).await? {
-        session.destroy()?;
-        session.commit().await?;
-        return Err(AccountError::new(AccountErrorKind::Credentials).into());
-    }
+    let user = app.accounts.start(&session, who, ()).await?;
+    let pair = app.pairs.issue_for(&session, UserClaims::from(&user)).await?;
     answer(&app, &session, &pair)
 }
 

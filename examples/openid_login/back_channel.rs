@@ -13,12 +13,16 @@ use serde_json::{Map, Value, to_value};
 use sessile::{Clock, Id, SystemClock, Timestamp};
 
 use crate::failure::Failure;
+use crate::provider::Proven;
 
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 /// What clocks may differ by.
 const LEEWAY: Duration = Duration::from_secs(30);
 /// How old a logout token may be. Providers send them at once, with some tries.
 const OLDEST: Duration = Duration::from_secs(300);
+
+/// For how long a logout is held against log-ins: longer than a provider's code is good for.
+const HELD: Duration = Duration::from_secs(600);
 
 /// Whose sessions shall end: all of the subject, or those of one session at the provider.
 pub(crate) struct Logout {
@@ -90,15 +94,22 @@ pub(crate) fn verify(
     Ok(Logout { subject: claims.sub, sid: claims.sid, jti: claims.jti, until })
 }
 
-/// Which sessions came of which session at the provider, and which logout tokens were used. In a
-/// database where there are several nodes.
+/// Which sessions came of which session at the provider, who was logged out lately, and which logout
+/// tokens were used. In a database where there are several nodes.
 #[derive(Default)]
 pub(crate) struct Logins(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
     sessions: HashMap<Id, Login>,
+    logged_out: Vec<LoggedOut>,
     used: HashMap<String, Timestamp>,
+}
+
+struct LoggedOut {
+    subject: Option<String>,
+    sid: Option<String>,
+    at: Timestamp,
 }
 
 struct Login {
@@ -126,6 +137,26 @@ impl Logins {
         let known = self.known();
         let of_it = known.sessions.iter().filter(|(_, login)| login.sid == sid);
         of_it.map(|(id, login)| (*id, login.user.clone())).collect()
+    }
+
+    /// Notes that the provider has said so.
+    pub(crate) fn log_out(&self, logout: &Logout, now: Timestamp) {
+        let Logout { subject, sid, .. } = logout;
+        let mut known = self.known();
+        known.logged_out.retain(|logged_out| now.since(logged_out.at) < HELD);
+        known.logged_out.push(LoggedOut { subject: subject.clone(), sid: sid.clone(), at: now });
+    }
+
+    /// Whether the provider has logged out who proved this: the session there, which does not come
+    /// back, or all of the subject's since this time.
+    pub(crate) fn are_logged_out(&self, proven: &Proven, since: Timestamp) -> bool {
+        self.known().logged_out.iter().any(|LoggedOut { subject, sid, at }| {
+            subject.as_ref().is_none_or(|subject| *subject == proven.subject)
+                && match sid {
+                    Some(_) => *sid == proven.sid,
+                    None => *at >= since,
+                }
+        })
     }
 
     /// Uses a logout token up. A second time it is refused.

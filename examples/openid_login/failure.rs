@@ -15,6 +15,8 @@ pub(crate) enum Failure {
     Refused,
     /// The code or the ID token does not hold.
     NotProven,
+    /// The provider has logged them out while they logged in here.
+    LoggedOut,
     /// The provider did not answer, or not as one.
     Unreachable,
     /// Who is new needs an address that the provider has verified.
@@ -50,6 +52,7 @@ impl IntoResponse for Failure {
             ),
             Self::Refused => (StatusCode::FORBIDDEN, "the provider did not log you in"),
             Self::NotProven => (StatusCode::BAD_REQUEST, "the provider's answer does not hold"),
+            Self::LoggedOut => (StatusCode::FORBIDDEN, "the provider has logged you out meanwhile"),
             Self::Unreachable => (StatusCode::BAD_GATEWAY, "the provider does not answer"),
             Self::NoAddress => {
                 (StatusCode::FORBIDDEN, "the provider has not verified your e-mail address")

@@ -3,8 +3,9 @@
 //! and subject; and the provider may log them out behind their back.
 //!
 //! ```sh
-//! cd "$(mktemp -d)" && npm install oidc-provider   # any provider will do; this is that of the tests
-//! node …/tests/support/openid/provider.mjs 9000 . &
+//! folder=$(mktemp -d)   # any provider will do; this is that of the tests
+//! npm install --prefix "$folder" oidc-provider
+//! node tests/support/openid/provider.mjs 9000 "$folder" &
 //! curl http://127.0.0.1:9000/reg -H 'Content-Type: application/json' -d '{"client_name": "shop",
 //!   "redirect_uris": ["http://127.0.0.1:3000/callback"],
 //!   "backchannel_logout_uri": "http://127.0.0.1:3000/back-channel-logout",
@@ -66,6 +67,9 @@ struct App {
 /// Whom the sessions of visitors on their way to the provider belong to: nobody in particular.
 const ON_THEIR_WAY: &str = "on their way";
 
+/// How many may be on their way at once: some 50 MB. Further ones are told to come later.
+const MOST_BEGUN: usize = 50_000;
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = format!("127.0.0.1:{}", env::var("PORT").unwrap_or_else(|_| "3000".into()));
@@ -95,8 +99,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         });
     // What a visitor takes along to the provider is in a session of their own, which ends when they
     // are back or too late. The browser has a ticket for it, not the secrets themselves.
+    // Every stranger may begin one, so there is an end to what they take.
     let limit = Duration::from_secs(pending);
-    let begun = SessionLayer::<Begun>::new(MemoryStore::new(), Key::generate())
+    let begun = SessionLayer::<Begun>::new(MemoryStore::with_capacity(MOST_BEGUN), Key::generate())
         .transport(Cookie::named("login").dangerously_allow_plain_http())
         .try_expiry(Expiry::idle(limit).absolute(limit).without_renewal())?;
 
@@ -191,15 +196,22 @@ async fn callback(
     }
     let code = returned.code.ok_or(Failure::Refused)?;
     let back = begun.back.clone();
+    let since = Timestamp::from(SystemClock.now());
     let proven = app.provider.finish(begun, code).await?;
     let user = linking::user_of(&app.accounts, app.provider.issuer(), &proven).await?;
 
     let user_id = user.id.to_string();
     member.create(session_of(&proven, user.email.to_string(), &user_id))?;
-    if let (Some(sid), Some(id), Some(meta)) = (proven.sid, member.id(), member.meta()) {
-        app.logins.began(id, user_id, sid, meta.absolute);
+    if let (Some(sid), Some(id), Some(meta)) = (&proven.sid, member.id(), member.meta()) {
+        app.logins.began(id, user_id, sid.clone(), meta.absolute);
     }
     member.commit().await?;
+    // The provider may have logged them out before there was a session here to end. This one ends
+    // with the response, which hands out no ticket for it.
+    if app.logins.are_logged_out(&proven, since) {
+        member.destroy()?;
+        return Err(Failure::LoggedOut);
+    }
     // It was a path of this site when the log-in began, and nobody else could write it since.
     Ok(Redirect::to(back.as_deref().unwrap_or("/me")))
 }
@@ -255,6 +267,8 @@ async fn back_channel_logout(
     let client = app.provider.client_id();
     let logout = back_channel::verify(&form.logout_token, &metadata, client, now)?;
     app.logins.spend(&logout, now)?;
+    // First, so that who logs in at this moment finds it, or is found.
+    app.logins.log_out(&logout, now);
     if let Err(failure) = end(&app, &logout).await {
         app.logins.unspend(&logout);
         return Err(failure);

@@ -60,8 +60,10 @@ pub enum AccountErrorKind {
     PasswordUnfit,
     /// The password is among the first that anybody would try, or known from a breach.
     PasswordTrivial,
-    /// The e-mail address, the username or the linked account belongs to a user already.
+    /// The e-mail address or the linked account belongs to a user already.
     Taken,
+    /// The username belongs to a user already. Of the address this says nothing.
+    UsernameTaken,
     /// The token for verification or reset is unknown, expired, spent or for another purpose.
     Token,
     /// There is no such user, role or permission.
@@ -128,7 +130,7 @@ impl AccountError {
             | Kind::PasswordUnfit
             | Kind::PasswordTrivial
             | Kind::Token => StatusCode::BAD_REQUEST,
-            Kind::Taken | Kind::Conflict => StatusCode::CONFLICT,
+            Kind::Taken | Kind::UsernameTaken | Kind::Conflict => StatusCode::CONFLICT,
             Kind::NotFound => StatusCode::NOT_FOUND,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -157,6 +159,7 @@ impl fmt::Display for AccountError {
             Kind::PasswordUnfit => "the password has control characters",
             Kind::PasswordTrivial => "the password is too easy to guess",
             Kind::Taken => "this belongs to another account",
+            Kind::UsernameTaken => "this username belongs to another account",
             Kind::Token => "the token is not valid, or not any more",
             Kind::NotFound => "there is no such entry",
             Kind::Conflict => "the account was changed meanwhile",

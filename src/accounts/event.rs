@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use super::email::Email;
 use super::role::{Entry, Grant};
 use super::token::OneTimeToken;
 use super::user::User;
@@ -64,8 +65,10 @@ impl<F: Fn(AccountEvent) + Send + Sync + 'static> AccountHooks for F {
 /// Something that has happened. Its `Debug` shows ids and no address, password or token.
 ///
 /// ```
-/// use sessile::accounts::{AccountEvent, Accounts, MemoryAccounts};
-/// let accounts = Accounts::new(MemoryAccounts::new()).hooks(|event: AccountEvent| {
+/// # use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd};
+/// # let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd);
+/// use sessile::accounts::AccountEvent;
+/// let accounts = accounts.hooks(|event: AccountEvent| {
 ///     println!("{event:?}");
 /// });
 /// ```
@@ -96,6 +99,8 @@ pub enum AccountEvent {
     Updated {
         /// As they are now.
         user: User,
+        /// The address before, if it is another one now: whoever has it should be told.
+        old_email: Option<Email>,
     },
     /// A user is to show that the address is theirs.
     #[non_exhaustive]

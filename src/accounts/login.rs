@@ -131,10 +131,15 @@ impl Accounts {
     /// That an address is [`Taken`](AccountErrorKind::Taken) tells who is a user. An application
     /// that keeps this to itself answers both in the same way ("we have sent you an e-mail"), and
     /// writes to the owner on [`RegisteredAgain`](AccountEvent::RegisteredAgain); the work done is the
-    /// same.
+    /// same. It must also let in [only whose address is verified](Self::only_verified): who could log
+    /// in at once with the password just chosen would know that the address was free. The hook that
+    /// hears of [`Registered`](AccountEvent::Registered) asks for the
+    /// [verification](Self::request_verify), so that no answer waits for it. That a username is taken
+    /// may be said: it is said whether the address is taken or not.
     ///
     /// ```
     /// use sessile::accounts::{AccountError, AccountErrorKind, Accounts, Registration};
+    /// /// With accounts that are `only_verified`.
     /// async fn sign_up(accounts: &Accounts, form: Registration) -> Result<&'static str, AccountError> {
     ///     match accounts.register(form).await {
     ///         Err(error) if error.kind() != AccountErrorKind::Taken => Err(error),
@@ -146,16 +151,16 @@ impl Accounts {
     /// # Errors
     /// [`Email`](AccountErrorKind::Email), [`Username`](AccountErrorKind::Username), the kinds that
     /// begin with `Password`, [`Taken`](AccountErrorKind::Taken),
-    /// [`Throttled`](AccountErrorKind::Throttled) per client, [`Busy`](AccountErrorKind::Busy), and
+    /// [`UsernameTaken`](AccountErrorKind::UsernameTaken), [`Throttled`](AccountErrorKind::Throttled) per client, [`Busy`](AccountErrorKind::Busy), and
     /// what the store fails with.
     pub async fn register(&self, registration: Registration) -> Result<User, AccountError> {
         let Registration { email, username, password, client } = registration;
         let email: Email = email.parse()?;
         let username = username.as_deref().map(str::parse::<Username>).transpose()?;
-        self.0.passwords.accept(&password, &email, username.as_ref()).await?;
         let key = format!("register {}", email.key());
-        // Whether it succeeds or not, it counts.
+        // Whether it succeeds or not, it counts: the check of a password may be a question to others.
         drop(self.0.throttle.attempt(&key, &client, self.now())?);
+        self.0.passwords.accept(&password, &email, username.as_ref()).await?;
         let hash = self.0.passwords.hash(&password).await?;
         let mut account = Account::new(UserId::generate()?, email, self.now()).password(hash);
         account.user.username = username;
@@ -186,8 +191,8 @@ impl Accounts {
 
     /// Checks who somebody is. That starts no session yet: [`start`](Self::start) does.
     ///
-    /// An unknown name, a wrong password and an inactive user are the same error, after the same
-    /// work: one look into the store and one hash. A hash that is not what a new one would be is
+    /// An unknown name, a wrong password and a user who may not log in are the same error, after the
+    /// same work: one look into the store and one hash. A hash that is not what a new one would be is
     /// replaced on this occasion.
     ///
     /// ```
@@ -253,7 +258,7 @@ impl Accounts {
         Ok(LoggedIn { user })
     }
 
-    /// The active user of this name with this password.
+    /// The user of this name with this password, if they may log in.
     async fn check(
         &self,
         who: Option<Lookup>,
@@ -263,7 +268,7 @@ impl Accounts {
             Some(who) => self.0.store.find(who).await?,
             None => None,
         };
-        let account = account.filter(|account| account.user.is_active);
+        let account = account.filter(|account| self.may_log_in(&account.user));
         let hash = account.as_ref().and_then(|account| account.password.as_ref());
         let verified = self.0.passwords.verify(password, hash).await?;
         let Some(Account { user, password: hash }) = account else { return Ok(None) };
@@ -273,6 +278,10 @@ impl Accounts {
             _ => {}
         }
         Ok(Some(user))
+    }
+
+    fn may_log_in(&self, user: &User) -> bool {
+        user.is_active && (user.is_verified || !self.0.only_verified)
     }
 
     /// Replaces an outdated hash. If it fails, the next log-in tries again.

@@ -2,12 +2,13 @@
 
 use super::error::{AccountError, AccountErrorKind};
 use super::event::AccountEvent;
-use super::password::Password;
+use super::password::{Password, PasswordHash};
 use super::passwords::Verified;
 use super::role::{Described, Entry, Grant};
 use super::service::Accounts;
+use super::sessions::{Ended, catch_up};
 use super::store::{NewPassword, Put};
-use super::user::{Account, User, UserChange, UserId};
+use super::user::{User, UserChange, UserId};
 use crate::client::Client;
 use crate::record::SessionData;
 use crate::session::Session;
@@ -15,7 +16,7 @@ use crate::session::Session;
 impl Accounts {
     /// Changes the password of whoever is logged in, who must give the present one. All of their
     /// other sessions end, tokens for a reset are void, and this session goes on under a new id and
-    /// a new ticket (ASVS 7.4.3).
+    /// a new ticket (ASVS 7.4.3), unless another password or a ban comes between.
     ///
     /// ```
     /// # use sessile::accounts::{AccountError, Accounts, Password};
@@ -58,10 +59,11 @@ impl Accounts {
                 return Err(error);
             }
         }
-        let user = self.replace_password(account, new).await?;
+        let hash = self.hash_for(&account.user, new).await?;
+        catch_up(session).await?;
+        let (user, ended) = self.replace_password(account.user, hash).await?;
         // The password is changed, so from here on everything is tried.
-        let ended = self.end_sessions(id).await;
-        let kept = self.rotate(session).await;
+        let kept = self.rotate(session, &user).await;
         ended.and(kept)?;
         Ok(user)
     }
@@ -80,25 +82,34 @@ impl Accounts {
     /// [`NotFound`](AccountErrorKind::NotFound), and as for
     /// [`change_password`](Self::change_password).
     pub async fn set_password(&self, id: UserId, new: &Password) -> Result<User, AccountError> {
-        let user = self.replace_password(self.account(id).await?, new).await?;
-        self.end_sessions(id).await?;
+        let user = self.account(id).await?.user;
+        let hash = self.hash_for(&user, new).await?;
+        let (user, ended) = self.replace_password(user, hash).await?;
+        ended?;
         Ok(user)
+    }
+
+    /// The hash of a password that this user may have.
+    async fn hash_for(&self, user: &User, new: &Password) -> Result<PasswordHash, AccountError> {
+        self.0.passwords.accept(new, &user.email, user.username.as_ref()).await?;
+        self.0.passwords.hash(new).await
     }
 
     async fn replace_password(
         &self,
-        account: Account,
-        new: &Password,
-    ) -> Result<User, AccountError> {
-        let user = account.user;
-        self.0.passwords.accept(new, &user.email, user.username.as_ref()).await?;
-        let new = self.0.passwords.hash(new).await?;
-        let change = NewPassword::Changed { epoch: user.epoch, new };
-        let user = self.0.store.set_password(user.id, change, self.now()).await?;
-        let user = user.ok_or_else(|| AccountError::new(AccountErrorKind::Conflict))?;
-        self.clear_throttle(&user);
-        self.tell(AccountEvent::PasswordChanged { user: user.clone() });
-        Ok(user)
+        user: User,
+        new: PasswordHash,
+    ) -> Result<Ended<User>, AccountError> {
+        let accounts = self.clone();
+        self.ending(user.id, async move {
+            let change = NewPassword::Changed { epoch: user.epoch, new };
+            let user = accounts.0.store.set_password(user.id, change, accounts.now()).await?;
+            let user = user.ok_or_else(|| AccountError::new(AccountErrorKind::Conflict))?;
+            accounts.clear_throttle(&user);
+            accounts.tell(AccountEvent::PasswordChanged { user: user.clone() });
+            Ok(user)
+        })
+        .await
     }
 
     /// Changes a user. One who is made inactive loses all sessions.
@@ -113,16 +124,27 @@ impl Accounts {
     ///
     /// # Errors
     /// [`NotFound`](AccountErrorKind::NotFound), [`Taken`](AccountErrorKind::Taken),
-    /// [`Sessions`](AccountErrorKind::Sessions) if the user was changed and sessions live on; what
+    /// [`UsernameTaken`](AccountErrorKind::UsernameTaken), [`Sessions`](AccountErrorKind::Sessions) if the user was changed and sessions live on; what
     /// the store fails with.
     pub async fn update(&self, id: UserId, change: UserChange) -> Result<User, AccountError> {
         let barred = change.is_active == Some(false);
-        let user = self.0.store.update(id, change, self.now()).await?;
-        let user = user.ok_or_else(|| AccountError::new(AccountErrorKind::NotFound))?;
-        self.tell(AccountEvent::Updated { user: user.clone() });
-        if barred {
-            self.end_sessions(id).await?;
+        let accounts = self.clone();
+        let step = async move {
+            let before = match &change.email {
+                Some(_) => Some(accounts.user(id).await?.email),
+                None => None,
+            };
+            let user = accounts.0.store.update(id, change, accounts.now()).await?;
+            let user = user.ok_or_else(|| AccountError::new(AccountErrorKind::NotFound))?;
+            let old_email = before.filter(|before| *before != user.email);
+            accounts.tell(AccountEvent::Updated { user: user.clone(), old_email });
+            Ok(user)
+        };
+        if !barred {
+            return step.await;
         }
+        let (user, ended) = self.ending(id, step).await?;
+        ended?;
         Ok(user)
     }
 
@@ -140,21 +162,27 @@ impl Accounts {
     /// is gone and sessions live on; what the store fails with.
     pub async fn delete(&self, id: UserId) -> Result<(), AccountError> {
         let user = self.user(id).await?;
-        self.tell_now(AccountEvent::Deleting { user: user.clone() }).await;
-        if !self.0.store.delete(id).await? {
-            return Err(AccountErrorKind::NotFound.into()); // somebody was quicker, and told it
-        }
-        self.tell(AccountEvent::Deleted { user });
-        self.end_sessions(id).await
+        let accounts = self.clone();
+        let step = async move {
+            accounts.tell_now(AccountEvent::Deleting { user: user.clone() }).await;
+            if !accounts.0.store.delete(id).await? {
+                return Err(AccountErrorKind::NotFound.into()); // somebody was quicker, and told it
+            }
+            accounts.tell(AccountEvent::Deleted { user });
+            Ok(())
+        };
+        let ((), ended) = self.ending(id, step).await?;
+        ended
     }
 
     /// Makes a role or a permission, or changes the words that explain it.
     ///
     /// ```
-    /// use sessile::accounts::{Accounts, Described, Entry, Grant, MemoryAccounts, Registration};
+    /// use sessile::accounts::{Described, Entry, Grant};
+    /// # use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd, Registration};
     /// use sessile::guard::Principal;
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sessile::accounts::AccountError> {
-    /// # let accounts = Accounts::new(MemoryAccounts::new());
+    /// # let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd);
     /// # let ann = accounts.register(Registration::new("ann@example.org", "correct horse battery staple")).await?;
     /// accounts.put(Described::new(Entry::Role("editor".parse()?), "may change articles")).await?;
     /// accounts.put(Described::new(Entry::Permission("article:edit".parse()?), "")).await?;

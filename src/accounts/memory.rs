@@ -19,8 +19,8 @@ use crate::clock::Timestamp;
 /// Accounts in memory, for examples and tests: they end with the process. Clones share them.
 ///
 /// ```
-/// use sessile::accounts::{Accounts, MemoryAccounts};
-/// let accounts = Accounts::new(MemoryAccounts::new());
+/// use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd};
+/// let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd); // in a test of log-ins
 /// ```
 #[derive(Clone, Default)]
 pub struct MemoryAccounts(Arc<Mutex<State>>);
@@ -54,12 +54,17 @@ impl MemoryAccounts {
 }
 
 impl State {
-    /// Whether somebody else has the address or the username.
-    fn is_taken(&self, user: &User) -> bool {
-        self.users.values().map(|account| &account.user).any(|other| {
-            let same_name = user.username.is_some() && other.username == user.username;
-            other.id != user.id && (other.email == user.email || same_name)
-        })
+    /// That nobody else has the username or the address.
+    fn check_free(&self, user: &User) -> Result<(), AccountError> {
+        let others = || self.users.values().map(|account| &account.user);
+        let others = || others().filter(|other| other.id != user.id);
+        if user.username.is_some() && others().any(|other| other.username == user.username) {
+            return Err(AccountErrorKind::UsernameTaken.into());
+        }
+        if others().any(|other| other.email == user.email) {
+            return Err(AccountErrorKind::Taken.into());
+        }
+        Ok(())
     }
 
     fn end_tokens(&mut self, id: UserId, purpose: Option<Purpose>) {
@@ -109,7 +114,8 @@ impl State {
 impl UserStore for MemoryAccounts {
     fn insert(&self, account: Account) -> AccountAnswer<()> {
         self.answer(|state| {
-            if state.is_taken(&account.user) || state.users.contains_key(&account.user.id) {
+            state.check_free(&account.user)?;
+            if state.users.contains_key(&account.user.id) {
                 return Err(AccountErrorKind::Taken.into());
             }
             state.users.insert(account.user.id, account);
@@ -144,9 +150,7 @@ impl UserStore for MemoryAccounts {
         self.answer(|state| {
             let Some(account) = state.users.get(&id) else { return Ok(None) };
             let (user, moved) = change.apply(&account.user, now);
-            if state.is_taken(&user) {
-                return Err(AccountErrorKind::Taken.into());
-            }
+            state.check_free(&user)?;
             if moved {
                 state.end_tokens(id, None);
             }

@@ -9,15 +9,18 @@
 //!    password: answer and work are the same for names that exist and for those that do not.
 //! 2. **A log-in does not hold up other requests.** Passwords are hashed on threads for blocking
 //!    work, a few at a time; what finds the queue full is told so.
-//! 3. **Another password ends other sessions**, and so does being made inactive or deleted; also
-//!    those that begin in the same moment ([`Accounts::start`]).
+//! 3. **Another password ends other sessions**, and so does being made inactive or deleted: those
+//!    that [`Accounts::new`] was told of, also those that begin in the same moment
+//!    ([`Accounts::start`]), and also if nobody waits for the answer any more.
 //! 4. **The server decides what a user may do.** Nothing that somebody registers with names a role.
 //! 5. **No secret shows.** Errors have constant texts; passwords, hashes and tokens print nothing.
 //!
 //! ```
 //! use sessile::accounts::{AccountErrorKind, Accounts, LogIn, MemoryAccounts, Registration};
+//! use sessile::{Key, SessionLayer, Values, store::MemoryStore};
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sessile::accounts::AccountError> {
-//! let accounts = Accounts::new(MemoryAccounts::new());
+//! let layer = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+//! let accounts = Accounts::new(MemoryAccounts::new(), layer.sessions());
 //! accounts.register(Registration::new("ann@example.org", "correct horse battery staple")).await?;
 //!
 //! let wrong = accounts.log_in(LogIn::new("ann@example.org", "incorrect horse")).await.unwrap_err();
@@ -57,7 +60,7 @@ pub use self::passwords::{PasswordStats, Passwords, Verified};
 pub use self::policy::{Chosen, CommonPasswords, PasswordCheck};
 pub use self::role::{Described, Entry, Grant, Permission, RoleName};
 pub use self::service::Accounts;
-pub use self::sessions::{ActiveUsers, EndSessions};
+pub use self::sessions::{ActiveUsers, EndSessions, NothingToEnd};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use self::sql::SqlAccounts;
 pub use self::store::{

@@ -37,8 +37,10 @@ use super::policy::{PasswordCheck, Policy};
 /// # Imported hashes
 /// bcrypt reads 72 bytes of a password and stops at NUL. A longer password never matches a bcrypt
 /// hash here, whatever follows the 72 bytes: its owner takes the way of a forgotten password. As
-/// long as a user has an imported hash, a wrong password takes as long as that hash does, which may
-/// tell such accounts apart from others by time; it ends with their first log-in.
+/// long as a user has a bcrypt hash, or one that costs more than a new one, a wrong password takes as
+/// long as that hash does, which may tell such accounts apart from others by time; it ends with their
+/// first log-in. Where an Argon2id hash costs less, as all do when [the costs](Self::argon2id) were
+/// raised, a wrong password is made to take as long as anybody's.
 ///
 /// ```
 /// use sessile::accounts::{Password, Passwords, Verified};
@@ -248,7 +250,15 @@ impl Passwords {
         let hash = hash.map_or_else(|| self.dummy(), |hash| Ok(hash.clone()))?;
         let password = password.clone();
         let current = hash.scheme == Scheme::Argon2(Some(self.cost));
-        let right = self.run(move || verify(&password, &hash)).await?;
+        let rest = rest(self.cost, hash.scheme);
+        let verify = move || {
+            let right = verify(&password, &hash);
+            if let Some(rest) = rest.filter(|_| !right) {
+                drop(self::hash(rest, &password));
+            }
+            right
+        };
+        let right = self.run(verify).await?;
         Ok(match (known && right, current) {
             (false, _) => Verified::No,
             (true, true) => Verified::Yes,
@@ -334,6 +344,18 @@ fn hash(cost: (u32, u32, u32), password: &Password) -> Result<PasswordHash, Acco
     hash.to_string().parse()
 }
 
+/// What is missing to the work of a new hash: to memory times passes, which is what Argon2's time
+/// goes by. `None` if it is too little to be seen, or cannot be compared.
+fn rest(new: (u32, u32, u32), known: Scheme) -> Option<(u32, u32, u32)> {
+    let Scheme::Argon2(Some((memory, passes, _))) = known else { return None };
+    let (new_memory, new_passes, lanes) = new;
+    let work = |memory, passes| u64::from(memory) * u64::from(passes);
+    let missing = work(new_memory, new_passes).saturating_sub(work(memory, passes));
+    let memory = u32::try_from(missing / u64::from(new_passes.max(1))).ok()?;
+    // Less is refused (RFC 9106, 3.1).
+    (memory >= 8 * lanes).then_some((memory, new_passes, lanes))
+}
+
 fn verify(password: &Password, hash: &PasswordHash) -> bool {
     match hash.scheme {
         Scheme::Argon2(_) => {
@@ -374,5 +396,29 @@ impl fmt::Debug for Passwords {
             .field("length", &self.policy.length)
             .field("stats", &self.stats())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r60_what_a_cheaper_hash_saves_is_done_all_the_same() {
+        let of = |cost| Scheme::Argon2(Some(cost));
+        let new = (64 * 1_024, 3, 4);
+        let cases = [
+            ("a new one", of(new), None),
+            ("the least that is allowed", of(LEAST), Some((52_565, 3, 4))),
+            ("of half the memory", of((32 * 1_024, 3, 4)), Some((32 * 1_024, 3, 4))),
+            ("of two passes less", of((64 * 1_024, 1, 4)), Some((43_690, 3, 4))),
+            ("a little cheaper", of((64 * 1_024 - 31, 3, 4)), None),
+            ("a dearer one", of((128 * 1_024, 3, 4)), None),
+            ("another kind of Argon2", Scheme::Argon2(None), None),
+            ("bcrypt", Scheme::Bcrypt, None),
+        ];
+        for (name, known, expected) in cases {
+            assert_eq!(rest(new, known), expected, "{name}");
+        }
     }
 }

@@ -106,10 +106,16 @@ impl Accounts {
         let holder = holder.ok_or_else(wrong)?;
         self.0.passwords.accept(new, &holder.email, holder.username.as_ref()).await?;
         let hash = self.0.passwords.hash(new).await?;
-        let user = self.0.store.reset(digest, hash, self.now()).await?.ok_or_else(wrong)?;
-        self.clear_throttle(&user);
-        self.tell(AccountEvent::PasswordReset { user: user.clone() });
-        self.end_sessions(user.id).await?;
+        let accounts = self.clone();
+        let step = async move {
+            let user = accounts.0.store.reset(digest, hash, accounts.now()).await?;
+            let user = user.ok_or_else(wrong)?;
+            accounts.clear_throttle(&user);
+            accounts.tell(AccountEvent::PasswordReset { user: user.clone() });
+            Ok(user)
+        };
+        let (user, ended) = self.ending(holder.id, step).await?;
+        ended?;
         Ok(user)
     }
 

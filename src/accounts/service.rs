@@ -19,12 +19,15 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 /// of them in the [module](super).
 ///
 /// # Defaults
-/// [`Passwords::new`], [`Throttle::new`], no hooks, no sessions to end.
+/// [`Passwords::new`], [`Throttle::new`], no hooks; who has not shown that their address is theirs may
+/// [log in all the same](Accounts::only_verified).
 ///
 /// ```
 /// use sessile::accounts::{Accounts, LogIn, MemoryAccounts, Registration};
+/// use sessile::{Key, SessionLayer, Values, store::MemoryStore};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sessile::accounts::AccountError> {
-/// let accounts = Accounts::new(MemoryAccounts::new());
+/// let layer = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+/// let accounts = Accounts::new(MemoryAccounts::new(), layer.sessions());
 /// let ann = Registration::new("ann@example.org", "correct horse battery staple");
 /// let user = accounts.register(ann).await?;
 /// let logged_in = accounts.log_in(LogIn::new("ann@example.org", "correct horse battery staple")).await?;
@@ -42,13 +45,19 @@ pub(super) struct Parts {
     pub(super) hooks: Arc<dyn AccountHooks>,
     pub(super) sessions: Vec<Arc<dyn EndSessions>>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) only_verified: bool,
 }
 
 impl Accounts {
-    /// Accounts in this store.
+    /// Accounts in this store. Another password, being made inactive, and deletion end these
+    /// sessions: those of a layer, which are found by their subject
+    /// ([`start`](Self::start) sees to it that this is the user's id), or [whatever
+    /// else](EndSessions) a user is logged in by. They end also if nobody waits for the call any
+    /// more, and if the store fails and nobody knows whether it has changed the user. Take the layer
+    /// as it is used, with its observers. [`NothingToEnd`](super::NothingToEnd) says that there are none.
     #[must_use]
-    pub fn new(store: impl AccountStore) -> Self {
-        Self::shared(Arc::new(store))
+    pub fn new(store: impl AccountStore, sessions: impl EndSessions) -> Self {
+        Self::shared(Arc::new(store), sessions)
     }
 
     /// Accounts in a store that a setting has chosen, or that something else uses as well.
@@ -56,26 +65,32 @@ impl Accounts {
     /// ```
     /// use std::sync::Arc;
     /// use sessile::accounts::{AccountStore, Accounts, MemoryAccounts};
-    /// let store: Arc<dyn AccountStore> = Arc::new(MemoryAccounts::new());
-    /// let accounts = Accounts::shared(store);
+    /// use sessile::{Sessions, Values};
+    /// fn in_memory(sessions: Sessions<Values>) -> Accounts {
+    ///     let store: Arc<dyn AccountStore> = Arc::new(MemoryAccounts::new());
+    ///     Accounts::shared(store, sessions)
+    /// }
     /// ```
     #[must_use]
-    pub fn shared(store: Arc<dyn AccountStore>) -> Self {
+    pub fn shared(store: Arc<dyn AccountStore>, sessions: impl EndSessions) -> Self {
         Self(Arc::new(Parts {
             store,
             passwords: Passwords::new(),
             throttle: Throttle::new(),
             hooks: Arc::new(|_: AccountEvent| {}),
-            sessions: Vec::new(),
+            sessions: vec![Arc::new(sessions)],
             clock: Arc::new(SystemClock),
+            only_verified: false,
         }))
     }
 
     /// Sets how passwords are judged and hashed.
     ///
     /// ```
-    /// use sessile::accounts::{Accounts, MemoryAccounts, Passwords};
-    /// let accounts = Accounts::new(MemoryAccounts::new()).passwords(Passwords::new().length(12..=128));
+    /// # use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd};
+    /// # let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd);
+    /// use sessile::accounts::Passwords;
+    /// let accounts = accounts.passwords(Passwords::new().length(12..=128));
     /// ```
     #[must_use]
     pub fn passwords(mut self, passwords: Passwords) -> Self {
@@ -86,8 +101,10 @@ impl Accounts {
     /// Sets how often somebody may try.
     ///
     /// ```
-    /// use sessile::accounts::{Accounts, MemoryAccounts, Throttle};
-    /// let accounts = Accounts::new(MemoryAccounts::new()).throttle(Throttle::new().account(10));
+    /// # use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd};
+    /// # let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd);
+    /// use sessile::accounts::Throttle;
+    /// let accounts = accounts.throttle(Throttle::new().account(10));
     /// ```
     #[must_use]
     pub fn throttle(mut self, throttle: Throttle) -> Self {
@@ -98,8 +115,10 @@ impl Accounts {
     /// Sets who is told of what happens.
     ///
     /// ```
-    /// use sessile::accounts::{AccountEvent, Accounts, MemoryAccounts};
-    /// let accounts = Accounts::new(MemoryAccounts::new()).hooks(|event: AccountEvent| match event {
+    /// # use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd};
+    /// # let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd);
+    /// use sessile::accounts::AccountEvent;
+    /// let accounts = accounts.hooks(|event: AccountEvent| match event {
     ///     AccountEvent::Registered { user, .. } => println!("{} is new", user.id),
     ///     _ => {}
     /// });
@@ -110,15 +129,15 @@ impl Accounts {
         self
     }
 
-    /// Adds sessions that end with another password, with being made inactive, and with the user:
-    /// those of a layer, or [whatever else](EndSessions) a user is logged in by. Sessions are found
-    /// by their subject, which must be the user's id ([`start`](Self::start) sees to that).
+    /// Adds to what ends as the sessions do that [`new`](Self::new) took: those of another layer,
+    /// say.
     ///
     /// ```
     /// use sessile::accounts::{Accounts, MemoryAccounts};
     /// use sessile::{Key, SessionLayer, Values, store::MemoryStore};
-    /// let layer = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
-    /// let accounts = Accounts::new(MemoryAccounts::new()).sessions(layer.sessions());
+    /// let shop = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// let admin = SessionLayer::<u64>::new(MemoryStore::new(), Key::generate());
+    /// let accounts = Accounts::new(MemoryAccounts::new(), shop.sessions()).sessions(admin.sessions());
     /// ```
     #[must_use]
     pub fn sessions(mut self, sessions: impl EndSessions) -> Self {
@@ -126,12 +145,37 @@ impl Accounts {
         self
     }
 
+    /// Lets in by password only who has shown that their address is theirs. Others get
+    /// [`Credentials`](super::AccountErrorKind::Credentials), after the same work, as if there were no
+    /// such user; a registration that keeps to itself whether the address was free
+    /// [needs this](Self::register). Who logs in [through a provider](Self::log_in_linked) is not
+    /// concerned.
+    ///
+    /// ```
+    /// use sessile::accounts::{AccountErrorKind, LogIn, Registration};
+    /// # use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sessile::accounts::AccountError> {
+    /// # let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd);
+    /// let accounts = accounts.only_verified();
+    /// let password = "correct horse battery staple";
+    /// accounts.register(Registration::new("ann@example.org", password)).await?;
+    /// let refused = accounts.log_in(LogIn::new("ann@example.org", password)).await.unwrap_err();
+    /// assert_eq!(refused.kind(), AccountErrorKind::Credentials);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn only_verified(mut self) -> Self {
+        Arc::make_mut(&mut self.0).only_verified = true;
+        self
+    }
+
     /// Sets where the time comes from.
     ///
     /// ```
     /// use sessile::SystemClock;
-    /// use sessile::accounts::{Accounts, MemoryAccounts};
-    /// let accounts = Accounts::new(MemoryAccounts::new()).clock(SystemClock);
+    /// # use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd};
+    /// # let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd);
+    /// let accounts = accounts.clock(SystemClock);
     /// ```
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -142,9 +186,9 @@ impl Accounts {
     /// The store, for what has no flow here.
     ///
     /// ```
-    /// # use sessile::accounts::{Accounts, MemoryAccounts, UserStore};
+    /// # use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd, UserStore};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sessile::accounts::AccountError> {
-    /// # let accounts = Accounts::new(MemoryAccounts::new());
+    /// # let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd);
     /// let first_page = accounts.store().list(None, 50).await?;
     /// # assert!(first_page.is_empty());
     /// # Ok(()) }
@@ -156,8 +200,8 @@ impl Accounts {
     /// What the hasher does, for metrics.
     ///
     /// ```
-    /// # use sessile::accounts::{Accounts, MemoryAccounts};
-    /// # let accounts = Accounts::new(MemoryAccounts::new());
+    /// # use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd};
+    /// # let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd);
     /// assert_eq!(accounts.password_stats().waiting, 0);
     /// ```
     pub fn password_stats(&self) -> super::passwords::PasswordStats {

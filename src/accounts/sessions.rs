@@ -7,7 +7,7 @@ use super::login::LoggedIn;
 use super::service::Accounts;
 use super::store::{AccountAnswer, Lookup};
 use super::user::{User, UserId, UserSnapshot};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::record::SessionData;
 use crate::registry::Sessions;
 use crate::session::{NewSession, Session};
@@ -37,6 +37,23 @@ pub trait EndSessions: Send + Sync + 'static {
     fn end_all(&self, user: UserId) -> AccountAnswer<()>;
 }
 
+/// Says that there is nothing to end: another password, being made inactive, and deletion leave all
+/// sessions as they are. For programs that begin none, such as an import, and for tests.
+///
+/// ```
+/// use sessile::accounts::{Accounts, MemoryAccounts, NothingToEnd};
+/// let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd);
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "complete: there is nothing to set")]
+pub struct NothingToEnd;
+
+impl EndSessions for NothingToEnd {
+    fn end_all(&self, _: UserId) -> AccountAnswer<()> {
+        Answer::ready(Ok(()))
+    }
+}
+
 impl<T: SessionData> EndSessions for Sessions<T> {
     fn end_all(&self, user: UserId) -> AccountAnswer<()> {
         let sessions = self.clone();
@@ -62,7 +79,7 @@ impl Accounts {
     /// # use http::{Request, Response};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let layer = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
-    /// # let accounts = Accounts::new(MemoryAccounts::new()).sessions(layer.sessions());
+    /// # let accounts = Accounts::new(MemoryAccounts::new(), layer.sessions());
     /// # let password = "correct horse battery staple";
     /// # accounts.register(Registration::new("ann@example.org", password)).await?;
     /// # let all = layer.sessions();
@@ -90,20 +107,34 @@ impl Accounts {
         logged_in: LoggedIn,
         new: impl Into<NewSession<T>>,
     ) -> Result<User, AccountError> {
-        session.create(new.into().subject(logged_in.subject())).map_err(failed)?;
+        self.begin(session, new.into().subject(logged_in.subject()), logged_in.user()).await
+    }
+
+    /// Begins a session for a user who was like this, if they still are once it is there.
+    async fn begin<T: SessionData>(
+        &self,
+        session: &Session<T>,
+        new: NewSession<T>,
+        before: &User,
+    ) -> Result<User, AccountError> {
+        session.create(new).map_err(failed)?;
         session.commit().await.map_err(failed)?;
-        let before = logged_in.user();
-        let now = self.0.store.find(Lookup::Id(before.id)).await.map(|account| {
-            account.map(|account| account.user).filter(|user| user.epoch == before.epoch)
-        });
-        match now {
-            Ok(Some(user)) if user.is_active => Ok(user),
-            outcome => {
-                session.destroy().map_err(failed)?;
-                session.commit().await.map_err(failed)?;
-                outcome.and(Err(AccountErrorKind::Credentials.into()))
-            }
+        let unproven = Unproven(Some(session));
+        let user = self.unchanged(before).await;
+        if user.is_err() {
+            session.destroy().map_err(failed)?;
+            session.commit().await.map_err(failed)?;
         }
+        unproven.settled();
+        user
+    }
+
+    /// The user, who is active, and whose password is the same as then.
+    async fn unchanged(&self, before: &User) -> Result<User, AccountError> {
+        let account = self.0.store.find(Lookup::Id(before.id)).await?;
+        let user = account.map(|account| account.user);
+        let user = user.filter(|user| user.is_active && user.epoch == before.epoch);
+        user.ok_or_else(|| AccountErrorKind::Credentials.into())
     }
 
     /// Logs out: the request's session ends with the response. Without one there is nothing to do.
@@ -120,7 +151,7 @@ impl Accounts {
     /// [`Sessions`](AccountErrorKind::Sessions) after the response head has left.
     pub fn log_out<T: SessionData>(&self, session: &Session<T>) -> Result<(), AccountError> {
         match session.destroy() {
-            Err(error) if error.kind() == crate::error::ErrorKind::NoSession => Ok(()),
+            Err(error) if error.kind() == ErrorKind::NoSession => Ok(()),
             outcome => outcome.map_err(failed),
         }
     }
@@ -146,6 +177,28 @@ impl Accounts {
             outcome = outcome.and(ended);
         }
         outcome
+    }
+
+    /// Carries out a step that shall end a user's sessions, and ends them: in a task of its own, so
+    /// that a caller who goes away does not stop it half way. If the store fails, nobody knows
+    /// whether the step has happened, and the sessions end as well.
+    pub(super) async fn ending<V: Send + 'static>(
+        &self,
+        id: UserId,
+        step: impl Future<Output = Result<V, AccountError>> + Send + 'static,
+    ) -> Result<Ended<V>, AccountError> {
+        let accounts = self.clone();
+        let work = async move {
+            let outcome = step.await;
+            let happened = match &outcome {
+                Ok(_) => true,
+                Err(error) => error.kind() == AccountErrorKind::Store,
+            };
+            let ended = if happened { accounts.end_sessions(id).await } else { Ok(()) };
+            outcome.map(|value| (value, ended))
+        };
+        let lost = |error| AccountError::new(AccountErrorKind::Internal).with_source(error);
+        tokio::spawn(work).await.unwrap_or_else(|error| Err(lost(error)))
     }
 
     /// The user whose session this is.
@@ -201,6 +254,7 @@ impl Accounts {
     pub(super) async fn rotate<T: SessionData>(
         &self,
         session: &Session<T>,
+        user: &User,
     ) -> Result<(), AccountError> {
         let (Some(data), Some(meta)) = (session.get(), session.meta()) else {
             return Err(AccountErrorKind::SignedOut.into());
@@ -222,8 +276,7 @@ impl Accounts {
                 new = new.acr(class.clone());
             }
         }
-        session.create(new.idle(meta.idle()).absolute(absolute)).map_err(failed)?;
-        session.commit().await.map_err(failed)
+        self.begin(session, new.idle(meta.idle()).absolute(absolute), user).await.map(drop)
     }
 
     /// A [verifier](crate::SessionLayer::verifier) that ends the sessions of users who are inactive
@@ -233,9 +286,9 @@ impl Accounts {
     /// ```
     /// use sessile::accounts::{Accounts, MemoryAccounts};
     /// use sessile::{Key, SessionLayer, Values, store::MemoryStore};
-    /// let accounts = Accounts::new(MemoryAccounts::new());
-    /// let layer = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate())
-    ///     .verifier(accounts.active_users());
+    /// let layer = SessionLayer::<Values>::new(MemoryStore::new(), Key::generate());
+    /// let accounts = Accounts::new(MemoryAccounts::new(), layer.sessions());
+    /// let layer = layer.verifier(accounts.active_users());
     /// ```
     pub fn active_users(&self) -> ActiveUsers {
         ActiveUsers(self.clone())
@@ -246,8 +299,8 @@ impl Accounts {
 /// without a subject is nobody's, and passes.
 ///
 /// ```
-/// use sessile::accounts::{Accounts, ActiveUsers, MemoryAccounts};
-/// let verifier: ActiveUsers = Accounts::new(MemoryAccounts::new()).active_users();
+/// use sessile::accounts::{Accounts, ActiveUsers, MemoryAccounts, NothingToEnd};
+/// let verifier: ActiveUsers = Accounts::new(MemoryAccounts::new(), NothingToEnd).active_users();
 /// ```
 #[derive(Clone)]
 pub struct ActiveUsers(Accounts);
@@ -278,6 +331,43 @@ impl<T: SessionData> Verifier<T> for ActiveUsers {
 impl fmt::Debug for ActiveUsers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ActiveUsers")
+    }
+}
+
+/// What a step came to, and whether the sessions that it shall end have ended.
+pub(super) type Ended<V> = (V, Result<(), AccountError>);
+
+/// Takes over what other requests have written to the session since this one began.
+pub(super) async fn catch_up<T: SessionData>(session: &Session<T>) -> Result<(), AccountError> {
+    // A renewal is made on what is stored, and takes the edits of this request along.
+    let caught_up = async {
+        session.renew()?;
+        session.commit().await
+    };
+    match caught_up.await {
+        Ok(()) if session.meta().is_some() => Ok(()),
+        Err(error) if error.kind() != ErrorKind::Gone && error.kind() != ErrorKind::NoSession => {
+            Err(AccountError::new(AccountErrorKind::Store).with_source(error))
+        }
+        _ => Err(AccountErrorKind::SignedOut.into()), // logged out meanwhile
+    }
+}
+
+/// A session whose user is still to be looked at. Dropped before, by a timeout say, it ends with the
+/// response, which hands out no ticket.
+struct Unproven<'a, T: SessionData>(Option<&'a Session<T>>);
+
+impl<T: SessionData> Unproven<'_, T> {
+    fn settled(mut self) {
+        self.0 = None;
+    }
+}
+
+impl<T: SessionData> Drop for Unproven<'_, T> {
+    fn drop(&mut self) {
+        if let Some(session) = self.0 {
+            drop(session.destroy());
+        }
     }
 }
 

@@ -133,14 +133,17 @@ pub enum NewPassword {
 /// # Ok(()) }
 /// ```
 pub trait UserStore: Send + Sync + 'static {
-    /// Adds a user; [`Taken`](super::AccountErrorKind::Taken) if address or username are somebody's.
+    /// Adds a user. [`UsernameTaken`](super::AccountErrorKind::UsernameTaken) if the username is
+    /// somebody's, whether the address is or not: who tries addresses with a username that is taken
+    /// learns nothing. Else [`Taken`](super::AccountErrorKind::Taken) if the address is.
     fn insert(&self, account: Account) -> AccountAnswer<()>;
 
     /// Looks for one.
     fn find(&self, by: Lookup) -> AccountAnswer<Option<Account>>;
 
     /// Changes one, and answers what they are now; `None` if there is none.
-    /// [`Taken`](super::AccountErrorKind::Taken) if address or username are somebody else's. A
+    /// [`Taken`](super::AccountErrorKind::Taken) or
+    /// [`UsernameTaken`](super::AccountErrorKind::UsernameTaken) if they are somebody else's. A
     /// change of address ends all of the user's tokens; making them inactive adds to their epoch.
     fn update(&self, id: UserId, change: UserChange, now: Timestamp)
     -> AccountAnswer<Option<User>>;

@@ -17,10 +17,14 @@ use crate::clock::Timestamp;
 /// 2. The first attempts are free. After each further one that fails, the next is heard after a
 ///    second, two seconds, four, and so on up to 15 minutes. What comes earlier is refused without
 ///    looking at it, and does not make the wait longer: nobody is locked out for good.
-/// 3. An attempt counts when it begins, so that a thousand at once are not a thousand free ones. A
-///    log-in that succeeds clears the account, and takes itself from what its client has on record.
-///    A password that was reset through the e-mail clears the account, too.
-/// 4. What was quiet for a day is forgotten.
+/// 3. Failures are forgiven one by one, within an hour as many as are free, the time of a wait not
+///    counted. So an address that many share is not blocked by the typing errors of a week, and
+///    who guesses gains nothing by pausing. What was quiet for a day is forgotten.
+/// 4. An attempt under way counts as one that fails, so that a thousand at once are not a thousand
+///    free ones: where the next failure would begin a wait, they are heard one at a time.
+/// 5. A log-in that succeeds clears the account, and leaves the client's record as it is: who logs in
+///    to an account of their own does not pay for guesses at others. A password that was reset
+///    through the e-mail clears the account, too.
 ///
 /// # Defaults
 /// - per [`account`](Self::account): 5 free attempts
@@ -69,9 +73,19 @@ struct Table {
 struct Entry {
     key: u64,
     failures: u32,
-    last: Timestamp,
+    /// How many attempts are under way.
+    pending: u32,
+    /// From when on the next failure to be forgiven waits for that.
+    since: Timestamp,
     /// The time before which nothing is heard.
     until: Timestamp,
+}
+
+/// Whose attempts are counted, and how many are free.
+#[derive(Clone, Copy)]
+struct Counted {
+    key: u64,
+    free: u32,
 }
 
 impl Throttle {
@@ -137,22 +151,22 @@ impl Throttle {
         client: &Client,
         now: Timestamp,
     ) -> Result<Attempt<'_>, AccountError> {
-        let account = self.accounts.map(|free| (self.key(("account", account)), free));
+        let account = self.accounts.map(|free| self.counted(("account", account), free));
         let network = client.network();
-        let client = self.clients.zip(network).map(|(free, of)| (self.key(("client", of)), free));
-        if let Some((key, free)) = client {
-            self.admit(key, free, now)?;
+        let client = self.clients.zip(network).map(|(free, of)| self.counted(("client", of), free));
+        let mut attempt = Attempt { throttle: self, account: None, client: None, now };
+        if let Some(client) = client {
+            self.admit(client, now)?;
+            attempt.client = Some(client);
         }
-        if let Some((key, free)) = account {
-            self.admit(key, free, now).inspect_err(|_| {
-                // What is not heard does not count, for either.
-                if let Some((client, _)) = client {
-                    self.take_back(client, now);
-                }
-            })?;
+        if let Some(account) = account {
+            if let Err(error) = self.admit(account, now) {
+                attempt.withdrawn(); // what is not heard does not count, for either
+                return Err(error);
+            }
+            attempt.account = Some(account);
         }
-        let (account, client) = (account.map(|(key, _)| key), client.map(|(key, _)| key));
-        Ok(Attempt { throttle: self, account, client, now })
+        Ok(attempt)
     }
 
     /// Forgets what failed on this account.
@@ -174,53 +188,119 @@ impl Throttle {
         self.table.hasher.hash_one(of)
     }
 
+    fn counted(&self, of: impl std::hash::Hash, free: u32) -> Counted {
+        Counted { key: self.key(of), free }
+    }
+
     fn bucket(&self, key: u64) -> Option<MutexGuard<'_, Vec<Entry>>> {
         let at = usize::try_from(key % BUCKETS).ok()?;
         let bucket = self.table.buckets.get(at)?;
         Some(bucket.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Counts an attempt, unless it must wait.
-    fn admit(&self, key: u64, free: u32, now: Timestamp) -> Result<(), AccountError> {
-        let Some(mut bucket) = self.bucket(key) else { return Ok(()) };
-        bucket.retain(|entry| now.since(entry.last) < FORGET);
-        let mut failures = 1;
-        if let Some(at) = bucket.iter().position(|entry| entry.key == key) {
-            let mut entry = bucket.swap_remove(at);
-            // No longer than the longest, also if the clock was set back.
-            entry.until = entry.until.min(now.plus(self.longest));
-            failures = entry.failures.saturating_add(1);
-            let wait = entry.until.since(now);
-            if !wait.is_zero() {
-                bucket.push(entry);
-                return Err(AccountError::throttled(wait));
+    /// Changes what is on record at this time. What says nothing any more is not kept.
+    fn record<R>(
+        &self,
+        of: Counted,
+        now: Timestamp,
+        change: impl FnOnce(&mut Entry) -> R,
+    ) -> Option<R> {
+        let mut bucket = self.bucket(of.key)?;
+        bucket.retain(|entry| now.since(entry.since) < FORGET);
+        let at = bucket.iter().position(|entry| entry.key == of.key);
+        let kept = at.map(|at| bucket.swap_remove(at));
+        let mut entry = kept.unwrap_or_else(|| Entry::new(of.key, now));
+        let outcome = change(&mut entry);
+        if entry.weight() > 0 {
+            if bucket.len() >= WAYS {
+                let least = bucket.iter().enumerate().min_by_key(|(_, e)| (e.weight(), e.since));
+                if let Some((at, _)) = least {
+                    bucket.swap_remove(at);
+                }
             }
+            bucket.push(entry);
         }
-        if bucket.len() >= WAYS {
-            let least = bucket.iter().enumerate().min_by_key(|(_, e)| (e.failures, e.last));
-            if let Some((at, _)) = least {
-                bucket.swap_remove(at);
-            }
-        }
-        let until = now.plus(backoff(failures, free, self.longest));
-        bucket.push(Entry { key, failures, last: now, until });
-        Ok(())
+        Some(outcome)
     }
 
-    /// As if the attempt that began at this time had not been.
-    fn take_back(&self, key: u64, now: Timestamp) {
-        let Some(mut bucket) = self.bucket(key) else { return };
-        if let Some(entry) = bucket.iter_mut().find(|entry| entry.key == key) {
-            entry.failures = entry.failures.saturating_sub(1);
-            if entry.last == now {
-                entry.until = now;
+    /// Begins an attempt, unless it must wait.
+    fn admit(&self, of: Counted, now: Timestamp) -> Result<(), AccountError> {
+        let wait = self.record(of, now, |entry| {
+            entry.forgive(of.free, self.longest, now);
+            let wait = entry.wait(of.free, now);
+            if wait.is_zero() {
+                entry.pending = entry.pending.saturating_add(1);
             }
+            wait
+        });
+        match wait {
+            Some(wait) if !wait.is_zero() => Err(AccountError::throttled(wait)),
+            _ => Ok(()),
         }
+    }
+
+    /// The attempt that began then has failed.
+    fn failed(&self, of: Counted, began: Timestamp) {
+        self.record(of, began, |entry| {
+            entry.pending = entry.pending.saturating_sub(1);
+            entry.fail(of.free, self.longest, began);
+        });
+    }
+
+    /// As if the attempt that began then had not been.
+    fn take_back(&self, of: Counted, began: Timestamp) {
+        self.record(of, began, |entry| entry.pending = entry.pending.saturating_sub(1));
     }
 
     fn forget(&self, key: u64) {
         if let Some(mut bucket) = self.bucket(key) {
             bucket.retain(|entry| entry.key != key);
+        }
+    }
+}
+
+impl Entry {
+    const fn new(key: u64, now: Timestamp) -> Self {
+        Self { key, failures: 0, pending: 0, since: now, until: now }
+    }
+
+    /// What it would be a pity to forget.
+    const fn weight(&self) -> u32 {
+        self.failures.saturating_add(self.pending)
+    }
+
+    /// Forgives what is due. If the clock was set back, nobody waits longer than the longest.
+    fn forgive(&mut self, free: u32, longest: Duration, now: Timestamp) {
+        let latest = now.plus(longest);
+        (self.until, self.since) = (self.until.min(latest), self.since.min(latest));
+        let each = Duration::from_millis((HOUR / u64::from(free.max(1))).max(1));
+        let due = now.since(self.since).as_millis() / each.as_millis();
+        let due = u32::try_from(due).unwrap_or(u32::MAX);
+        match self.failures.checked_sub(due) {
+            None | Some(0) => (self.failures, self.since) = (0, now),
+            Some(left) => (self.failures, self.since) = (left, self.since.plus(each * due)),
+        }
+    }
+
+    /// How long the next attempt has to wait: until this is over, or, if it is, until those under
+    /// way are decided that may be the failure that begins a wait.
+    fn wait(&self, free: u32, now: Timestamp) -> Duration {
+        let over = self.until.since(now);
+        if !over.is_zero() || self.pending == 0 {
+            return over;
+        }
+        backoff(self.weight(), free, FIRST)
+    }
+
+    fn fail(&mut self, free: u32, longest: Duration, began: Timestamp) {
+        if self.failures == 0 {
+            self.since = began;
+        }
+        self.failures = self.failures.saturating_add(1);
+        let wait = backoff(self.failures, free, longest);
+        if !wait.is_zero() {
+            self.until = self.until.max(began.plus(wait));
+            self.since = self.since.max(self.until);
         }
     }
 }
@@ -249,26 +329,33 @@ fn backoff(failures: u32, free: u32, longest: Duration) -> Duration {
 #[must_use = "an attempt that is dropped has failed"]
 pub struct Attempt<'a> {
     throttle: &'a Throttle,
-    account: Option<u64>,
-    client: Option<u64>,
+    /// Both are taken out when it is decided.
+    account: Option<Counted>,
+    client: Option<Counted>,
     now: Timestamp,
 }
 
 impl Attempt<'_> {
     /// The account's record is cleared; the client's is as it was before.
-    pub fn succeeded(self) {
-        if let Some(account) = self.account {
-            self.throttle.forget(account);
+    pub fn succeeded(mut self) {
+        if let Some(account) = self.account.take() {
+            self.throttle.forget(account.key);
         }
-        if let Some(client) = self.client {
-            self.throttle.take_back(client, self.now);
-        }
+        self.withdrawn();
     }
 
     /// It could not be decided, and does not count.
-    pub fn withdrawn(self) {
-        for key in self.account.iter().chain(&self.client) {
-            self.throttle.take_back(*key, self.now);
+    pub fn withdrawn(mut self) {
+        for counted in self.account.take().into_iter().chain(self.client.take()) {
+            self.throttle.take_back(counted, self.now);
+        }
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        for counted in self.account.take().into_iter().chain(self.client.take()) {
+            self.throttle.failed(counted, self.now);
         }
     }
 }
@@ -299,6 +386,8 @@ const BUCKETS: u64 = 8_192;
 const WAYS: usize = 8;
 const FIRST: Duration = Duration::from_secs(1);
 const FORGET: Duration = Duration::from_secs(24 * 3_600);
+/// In milliseconds.
+const HOUR: u64 = 3_600_000;
 
 #[cfg(test)]
 mod tests {
@@ -350,5 +439,62 @@ mod tests {
         let wait = throttle.attempt("ann", &client, early).unwrap_err().retry_after();
         assert_eq!(wait, Some(Duration::from_secs(10)));
         assert!(throttle.attempt("ann", &client, early.plus(Duration::from_secs(10))).is_ok());
+    }
+
+    #[test]
+    fn r59_failures_are_forgiven_with_the_time_but_not_while_there_is_a_wait() {
+        let (longest, start) = (Duration::from_secs(900), Timestamp::from_millis(1_000_000));
+        let minutes = |count: u64| Duration::from_secs(count * 60);
+        // Of five that are free in an hour, one is forgiven every twelve minutes.
+        let cases = [
+            ("none yet", 3, 11, 3),
+            ("one", 3, 12, 2),
+            ("and another", 3, 35, 1),
+            ("all", 3, 36, 0),
+            ("long ago", 3, 10_000, 0),
+            ("after a wait of a second", 6, 12, 6),
+            ("the wait does not count", 16, 15 + 11, 16),
+            ("what follows it does", 16, 15 + 12, 15),
+        ];
+        for (name, failures, after, left) in cases {
+            let mut entry = Entry::new(0, start);
+            for _ in 0..failures {
+                entry.fail(5, longest, start);
+            }
+            entry.forgive(5, longest, start.plus(minutes(after)));
+            assert_eq!(entry.failures, left, "{name}");
+        }
+        let mut entry = Entry::new(0, start);
+        for hour in 0..100 {
+            entry.fail(5, longest, start.plus(minutes(60 * hour)));
+            entry.forgive(5, longest, start.plus(minutes(60 * hour + 30)));
+        }
+        assert_eq!(entry.failures, 0, "now and then is not often");
+    }
+
+    #[test]
+    fn r59_attempts_under_way_count_as_if_they_failed_until_they_are_decided() {
+        let throttle = Throttle::new().account(2);
+        let (client, start) = (Client::default(), Timestamp::from_millis(1_000_000));
+        let begin = |now| throttle.attempt("ann", &client, now);
+        let wait = |now| begin(now).err().and_then(|error| error.retry_after());
+        let free: Vec<_> = (0..3).map(|_| begin(start).unwrap()).collect();
+        assert_eq!(wait(start), Some(FIRST), "the third may be the one that begins a wait");
+        free.into_iter().for_each(Attempt::withdrawn);
+        assert_eq!(wait(start), None);
+        throttle.clear("ann");
+
+        let mut now = start;
+        for _ in 0..12 {
+            drop(begin(now).unwrap());
+            now = now.plus(wait(now).unwrap_or_default());
+        }
+        // Whoever comes now does not hold up the others for longer than it takes.
+        let one = begin(now).unwrap();
+        assert_eq!(wait(now), Some(FIRST), "one at a time");
+        one.withdrawn();
+        let one = begin(now).unwrap();
+        drop(one);
+        assert_eq!(wait(now), Some(Duration::from_secs(900)), "unless it fails");
     }
 }

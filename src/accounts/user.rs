@@ -183,6 +183,12 @@ impl UserChange {
     }
 
     /// Another address. Unless it differs in case only, it is not verified yet.
+    ///
+    /// **Whoever has the address gets the account**: it is where a forgotten password is reset. Who
+    /// sits at somebody's open session for a minute, or has their token, must not be able to change
+    /// it. Let users do so only with their password given anew
+    /// ([`fresh`](crate::guard::fresh)), after a token that went to the *new* address came back, and
+    /// tell the old one, which is in [`Updated`](super::AccountEvent::Updated) (ASVS 6.3.7).
     #[must_use]
     pub fn email(mut self, email: Email) -> Self {
         self.email = Some(email);

@@ -379,7 +379,13 @@ impl<T: SessionData> Session<T> {
     /// # Errors
     /// [`ErrorKind::Closed`] after the response head has left.
     pub fn destroy(&self) -> Result<(), Error> {
-        let ended = std::mem::replace(&mut self.open()?.edits, Edits::Destroy);
+        let mut state = self.open()?;
+        let ended = std::mem::replace(&mut state.edits, Edits::Destroy);
+        // Of what shall end no ticket is handed out, also if it turns out that it cannot be ended.
+        if matches!(state.owed, super::Owed::Ticket { .. }) {
+            state.owed = super::Owed::Nothing;
+        }
+        drop(state);
         drop(ended);
         Ok(())
     }

@@ -73,8 +73,10 @@ pub trait ChangeFeed: Send + Sync {
 pub enum Change {
     /// From now on no change is missed; whatever happened before may have been.
     Listening,
-    /// The channel is known to have worked a moment ago: no change before that was missed. Told
-    /// at least every second while nothing else happens.
+    /// The channel works: every change that was answered before the last `Listening` or `Alive`
+    /// was told, and perhaps later ones, have been told. Told at least every second, whatever
+    /// else is told. A feed that asks its engine for a sign of life therefore asks after it has
+    /// told the one before, and tells what comes in front of the answer first.
     Alive,
     /// A session was written, and has this version now.
     Written {

@@ -18,13 +18,16 @@ use crate::record::SessionData;
 /// | `redis+sentinel://host:26379,host:26380/service` | `RedisStore` | `redis` |
 /// | `rediss:`, `rediss+cluster:`, `rediss+sentinel:`, `postgres:` with `?sslmode=verify-full` | the same over TLS | and `tls` |
 ///
-/// Stores have more settings than an address can hold; those are on their own constructors.
+/// Stores have more settings than an address can hold; those are on their own constructors. In SQLite
+/// and Postgres what has expired stays until somebody removes it: spawn
+/// [`layer.sweeper(…)`](crate::SessionLayer::sweeper), which does nothing where nothing is due.
 ///
 /// ```
 /// use sessile::{Key, SessionLayer, Values, store};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let address = std::env::var("SESSION_STORE").unwrap_or_else(|_| "memory:".to_owned());
 /// let layer = SessionLayer::<Values>::new(store::connect(&address).await?, Key::generate());
+/// tokio::spawn(layer.sweeper(std::time::Duration::from_secs(60)));
 /// # Ok(()) }
 /// ```
 ///

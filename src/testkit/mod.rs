@@ -6,8 +6,8 @@
 //! - [`SimulatedClock`]: a clock that stands still until it is told to move.
 //! - [`Model`]: a store that is plainly right, to compare with.
 //!
-//! The suite of a store of your own is one test. It wants a runtime with several threads, or
-//! nothing in it happens at once:
+//! The suite of a store of your own is one test. It wants a runtime with several threads:
+//! where nothing happens at once it fails and says so.
 //!
 //! ```
 //! use sessile::testkit::{Model, conformance};

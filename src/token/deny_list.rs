@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 
+use super::tokens::MOST_SKEW;
 use super::{Claims, Revocation, TokenIds};
 use crate::answer::StoreAnswer;
 use crate::clock::Timestamp;
 
-/// Revoked tokens in this process's memory, each until it would have expired. A clone is a handle on
-/// the same list.
+/// Revoked tokens in this process's memory, each until it would have expired, however far
+/// [clocks may differ](super::Tokens::skew). A clone is a handle on the same list.
 ///
 /// It is known to this node only, and gone when it restarts: with several nodes, or for tokens that
 /// live long, use [`LiveSessions`](super::LiveSessions) or a [`check`](super::check) of your own.
@@ -57,8 +58,9 @@ impl DenyList {
     /// same time, one hears yes. A token without an id cannot be revoked, nor told apart.
     pub fn deny<C>(&self, claims: &Claims<C>, now: Timestamp) -> bool {
         let Some(id) = &claims.id else { return false };
+        let is_new = self.0.tokens.insert(id.as_str().into(), claims.expires_at).is_none();
         self.0.sweep(now);
-        self.0.tokens.insert(id.as_str().into(), claims.expires_at).is_none()
+        is_new
     }
 
     /// Revokes all tokens of a session, the last of which expires then.
@@ -72,8 +74,8 @@ impl DenyList {
     /// revoked.deny_session(session, now.plus(Duration::from_secs(15 * 60)), now);
     /// ```
     pub fn deny_session(&self, session: &str, until: Timestamp, now: Timestamp) {
-        self.0.sweep(now);
         self.0.sessions.insert(session.into(), until);
+        self.0.sweep(now);
     }
 
     /// Revokes all tokens of a subject that were issued until now, this second included (`iat` has
@@ -99,8 +101,9 @@ impl Lists {
         if self.tokens.len() + self.sessions.len() < self.sweep_at.load(Ordering::Relaxed) {
             return;
         }
-        self.tokens.retain(|_, until| *until > now);
-        self.sessions.retain(|_, until| *until > now);
+        let is_needed = |until: Timestamp| until.plus(MOST_SKEW) > now;
+        self.tokens.retain(|_, until| is_needed(*until));
+        self.sessions.retain(|_, until| is_needed(*until));
         let left = self.tokens.len() + self.sessions.len();
         self.sweep_at.store((2 * left).max(1_024), Ordering::Relaxed);
     }

@@ -79,7 +79,10 @@ impl<T: Send + Sync + 'static> LiveSessions<T> {
         let known = self.known.get(&session).map(|known| *known)?;
         match known {
             Known::Ended => Some(false),
-            Known::Live { until } => (now < until).then_some(true),
+            // Nor for longer than that if the clock was set back.
+            Known::Live { until } => {
+                (now < until && until <= now.plus(self.within)).then_some(true)
+            }
         }
     }
 

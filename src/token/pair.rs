@@ -143,8 +143,14 @@ impl<T: SessionData> Pairs<T> {
     /// [subject](NewSession::subject); the refresh token travels in the response as the layer's
     /// transports have it, and is in the pair if one of these is [`Bearer`].
     ///
+    /// Another password or a ban ends the sessions that there are, and this may begin a moment
+    /// later: look at the user again afterwards, and [destroy](Session::destroy) the session of one
+    /// who would not be let in now. With `accounts`, `Accounts::start` does, and
+    /// [`issue_for`](Self::issue_for) takes it from there.
+    ///
     /// # Errors
-    /// What creating a session may run into, such as a limit; what issuing a token may.
+    /// What creating a session may run into, such as a limit; what issuing a token may. There is no
+    /// session then.
     pub async fn issue<C: Serialize + Send>(
         &self,
         session: &Session<T>,
@@ -157,7 +163,47 @@ impl<T: SessionData> Pairs<T> {
             return Err(TokenErrorKind::Claims.into());
         }
         session.commit().await?;
-        self.pair(session, more)
+        self.issue_for(session, more).await
+    }
+
+    /// Issues both tokens for the session that this request has begun and committed: log in, where
+    /// something else begins the session. The session must have a subject.
+    ///
+    /// ```
+    /// # #[cfg(feature = "accounts")] mod example {
+    /// use sessile::accounts::{Accounts, LogIn};
+    /// use sessile::token::{Pair, Pairs};
+    /// use sessile::{Session, Values};
+    /// async fn log_in(
+    ///     accounts: &Accounts,
+    ///     pairs: &Pairs<Values>,
+    ///     session: &Session<Values>,
+    ///     form: LogIn,
+    /// ) -> Result<Pair, Box<dyn std::error::Error>> {
+    ///     let who = accounts.log_in(form).await?;
+    ///     let user = accounts.start(session, who, Values::new()).await?; // looks at them again
+    ///     Ok(pairs.issue_for(session, user.is_verified).await?)
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// 401 if there is no such session; what issuing a token may run into, and what ending a session
+    /// may: one that gets no tokens ends.
+    pub async fn issue_for<C: Serialize + Send>(
+        &self,
+        session: &Session<T>,
+        more: C,
+    ) -> Result<Pair, PairError> {
+        if !session.has_issued_ticket() {
+            return Err(TokenErrorKind::Revoked.into());
+        }
+        let pair = self.pair(session, more);
+        if pair.is_err() {
+            session.destroy()?;
+            session.commit().await.or_else(|error| session.destroy().and(Err(error)))?;
+        }
+        pair
     }
 
     /// Spends the refresh token of this request and issues both tokens anew; `more` makes what the

@@ -37,7 +37,7 @@ use crate::error::StoreError;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say whether tokens are revoked",
-    note = "use `LiveSessions`, `DenyList`, `revocation::check`, or `CannotBeRevoked` if nothing can end a token"
+    note = "use `LiveSessions`, `DenyList`, `token::check`, or `CannotBeRevoked` if nothing can end a token"
 )]
 pub trait Revocation: fmt::Debug + Send + Sync + 'static {
     /// Whether this token was revoked.

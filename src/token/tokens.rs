@@ -289,7 +289,8 @@ const fn at(secs: u64) -> Timestamp {
     Timestamp::from_millis(secs.saturating_mul(1_000))
 }
 
-const MOST_SKEW: Duration = Duration::from_secs(300);
+/// Longer than this after its end no token is good anywhere.
+pub(super) const MOST_SKEW: Duration = Duration::from_secs(300);
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,8 +1,11 @@
 //! Registering, logging in, changing and deleting, on every store.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use sessile::accounts::{
-    Account, AccountErrorKind, Described, Entry, Grant, Link, LogIn, Lookup, Registration,
-    UserChange, UserId,
+    Account, AccountAnswer, AccountErrorKind, Chosen, Described, Entry, Grant, Link, LogIn, Lookup,
+    PasswordCheck, Passwords, Registration, Throttle, UserChange, UserId,
 };
 use sessile::guard::Principal;
 
@@ -146,6 +149,61 @@ async fn r60_registering_does_the_same_work_whether_the_address_is_taken_or_not(
         told.sort();
         assert_eq!(told, ["Registered", "RegisteredAgain"], "{name}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r60_b28_who_registers_does_not_learn_whether_the_address_was_free() {
+    for (name, store) in stores().await {
+        let mut service = Service::new(store);
+        service.register("ann@example.org").await;
+        service.accounts = service.accounts.only_verified();
+        let bob = Registration::new("bob@example.org", PASSWORD).username("bob");
+        let bob = service.accounts.register(bob).await.unwrap();
+        let mut seen = Vec::new();
+        for email in ["ann@example.org", "free@example.org"] {
+            // What the recipe of `register` makes of it: neither is told apart.
+            let taken = Registration::new(email, OTHER).username("BOB");
+            let taken = kind(service.accounts.register(taken).await);
+            assert_eq!(taken, Some(AccountErrorKind::UsernameTaken), "{name}");
+            let registered = kind(service.accounts.register(Registration::new(email, OTHER)).await);
+            assert!(matches!(registered, None | Some(AccountErrorKind::Taken)), "{name}");
+            let before = service.accounts.password_stats().hashed;
+            let log_in = service.log_in(email, OTHER).await.map(|user| user.id);
+            seen.push((log_in, service.accounts.password_stats().hashed - before));
+        }
+        assert_eq!(seen[0], (Err(AccountErrorKind::Credentials), 1), "{name}");
+        assert_eq!(seen[0], seen[1], "{name}");
+
+        let refused = service.log_in("bob", PASSWORD).await.err();
+        assert_eq!(refused, Some(AccountErrorKind::Credentials), "{name}");
+        let verified = UserChange::new().verified(true);
+        service.accounts.update(bob.id, verified).await.unwrap();
+        assert!(service.log_in("bob", PASSWORD).await.is_ok(), "{name}: has shown it");
+    }
+}
+
+/// A check may ask others, and pay for it.
+#[tokio::test]
+async fn r59_a_password_is_judged_only_if_the_attempt_is_heard() {
+    struct Asked(Arc<AtomicUsize>);
+    impl PasswordCheck for Asked {
+        fn is_trivial(&self, _: &Chosen<'_>) -> AccountAnswer<bool> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            AccountAnswer::ready(Ok(true))
+        }
+    }
+    let asked = Arc::new(AtomicUsize::new(0));
+    let passwords = Passwords::new().check(Asked(Arc::clone(&asked)));
+    let throttle = Throttle::new().account(2);
+    let accounts = Service::in_memory().accounts.passwords(passwords).throttle(throttle);
+    let mut kinds = Vec::new();
+    for _ in 0..5 {
+        let registration = Registration::new("ann@example.org", PASSWORD);
+        kinds.push(kind(accounts.register(registration).await).unwrap());
+    }
+    use AccountErrorKind::{PasswordTrivial, Throttled};
+    let expected = [PasswordTrivial, PasswordTrivial, PasswordTrivial, Throttled, Throttled];
+    assert_eq!((kinds.as_slice(), asked.load(Ordering::SeqCst)), (&expected[..], 3));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -129,3 +129,24 @@ async fn f12_who_is_to_be_deleted_is_still_there_while_that_is_told() {
     task.await.unwrap().unwrap();
     assert!(done.load(Ordering::SeqCst) && accounts.user(ann.id).await.is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f12_a_changed_address_is_told_with_the_old_one_so_that_its_owner_hears_of_it() {
+    for (name, store) in stores().await {
+        let service = Service::new(store);
+        let ann = service.register("ann@example.org").await;
+        service.told.names(1).await;
+        let changes = [("ANN@example.org", None), ("ann@example.net", Some("ANN@example.org"))];
+        for (number, (to, expected)) in (2..).zip(changes) {
+            let change = UserChange::new().email(to.parse().unwrap());
+            service.accounts.update(ann.id, change).await.unwrap();
+            service.told.names(number).await;
+            let told = service.told.all().pop();
+            let Some(AccountEvent::Updated { user, old_email, .. }) = told else {
+                panic!("{name}: {told:?}");
+            };
+            assert_eq!(user.email.as_str(), to, "{name}");
+            assert_eq!(old_email.as_ref().map(|email| email.as_str()), expected, "{name}");
+        }
+    }
+}

@@ -10,6 +10,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod between;
+mod dropped;
 mod flows;
 mod hooks;
 mod passwords;
@@ -29,7 +31,7 @@ use std::time::Duration;
 
 use sessile::accounts::{
     AccountError, AccountErrorKind, AccountEvent, AccountStore, Accounts, LogIn, MemoryAccounts,
-    Passwords, Registration, SqlAccounts, Throttle, User,
+    NothingToEnd, Passwords, Registration, SqlAccounts, Throttle, User,
 };
 use sessile::testkit::SimulatedClock;
 use sessile::{Client, Id};
@@ -39,23 +41,53 @@ const PASSWORD: &str = "correct horse battery staple";
 const OTHER: &str = "incorrect horse battery staple";
 
 /// One store of each kind, each empty.
-async fn stores() -> Vec<(&'static str, Arc<dyn AccountStore>)> {
-    vec![
+async fn stores() -> Stores {
+    let folder = Folder::new();
+    let connect = async |url: &str| Arc::new(SqlAccounts::connect(url).await.unwrap());
+    let list: Vec<(&str, Arc<dyn AccountStore>)> = vec![
         ("memory", Arc::new(MemoryAccounts::new())),
-        ("SQLite", Arc::new(SqlAccounts::connect("sqlite::memory:").await.unwrap())),
-        ("SQLite in a file", Arc::new(sqlite_file().await)),
-        ("PostgreSQL", Arc::new(SqlAccounts::connect(&fresh_postgres().await).await.unwrap())),
-    ]
+        ("SQLite", connect("sqlite::memory:").await),
+        ("SQLite in a file", connect(&folder.sqlite()).await),
+        ("PostgreSQL", connect(&fresh_postgres().await).await),
+    ];
+    Stores { list: list.into_iter(), _folder: folder }
 }
 
-async fn sqlite_file() -> SqlAccounts {
-    SqlAccounts::connect(&format!("sqlite:{}", fresh_file().display())).await.unwrap()
+/// They last as long as the loop over them.
+struct Stores {
+    list: std::vec::IntoIter<(&'static str, Arc<dyn AccountStore>)>,
+    _folder: Folder,
 }
 
-fn fresh_file() -> PathBuf {
-    let folder = std::env::temp_dir().join("sessile-accounts");
-    std::fs::create_dir_all(&folder).unwrap();
-    folder.join(format!("{}.db", Id::generate().unwrap()))
+impl Iterator for Stores {
+    type Item = (&'static str, Arc<dyn AccountStore>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.list.next()
+    }
+}
+
+/// A folder of its own, removed when it is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let name = format!("sessile-accounts-{}", Id::generate().unwrap());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        Self(folder)
+    }
+
+    /// The address of the database in it.
+    fn sqlite(&self) -> String {
+        format!("sqlite:{}", self.0.join("accounts.db").display())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
 }
 
 /// The address of a schema of its own on the server that all tests share.
@@ -115,7 +147,7 @@ impl Service {
     fn new(store: Arc<dyn AccountStore>) -> Self {
         let (clock, told) = (SimulatedClock::new(), Told::default());
         let list = told.0.clone();
-        let accounts = Accounts::shared(store)
+        let accounts = Accounts::shared(store, NothingToEnd)
             .clock(clock.clone())
             .passwords(Passwords::new().parallel(2))
             .throttle(Throttle::new().account(1_000))

@@ -142,6 +142,28 @@ async fn f13_imported_users_log_in_and_are_hashed_anew_once() {
     }
 }
 
+/// By a wide margin, since other tests run beside this one: without it, there is a factor of 13.
+#[tokio::test]
+async fn r60_after_the_costs_were_raised_a_wrong_password_takes_as_long_as_an_unknown_user() {
+    let cheap = Passwords::new().hash(&PASSWORD.into()).await.unwrap();
+    let passwords = Passwords::new().argon2id(128 * 1_024, 4, 1);
+    let time = async |hash: Option<&PasswordHash>| {
+        let began = tokio::time::Instant::now();
+        let verified = passwords.verify(&OTHER.into(), hash).await.unwrap();
+        assert_eq!(verified, Verified::No);
+        began.elapsed()
+    };
+    let mut times = Vec::new();
+    for _ in 0..3 {
+        times.push((time(Some(&cheap)).await, time(None).await));
+    }
+    let known = times.iter().map(|(known, _)| *known).min().unwrap();
+    let unknown = times.iter().map(|(_, unknown)| *unknown).min().unwrap();
+    assert!(known * 4 > unknown, "{known:?} and {unknown:?}");
+    let right = passwords.verify(&PASSWORD.into(), Some(&cheap)).await.unwrap();
+    assert_eq!(right, Verified::Outdated);
+}
+
 #[tokio::test]
 async fn b18_nothing_that_holds_a_password_shows_it() {
     let password = Password::new(PASSWORD);
@@ -217,7 +239,9 @@ async fn a_full_queue_is_503_and_no_failed_attempt() {
     let passwords = Passwords::new().parallel(1).queue(0);
     let throttle = sessile::accounts::Throttle::new().account(1);
     let accounts = service.accounts.clone().passwords(passwords.clone()).throttle(throttle);
-    let hog = tokio::spawn(async move { passwords.hash(&PASSWORD.into()).await.is_ok() });
+    // Takes far longer than ten log-ins that are refused.
+    let costly = passwords.clone().argon2id(256 * 1_024, 4, 1);
+    let hog = tokio::spawn(async move { costly.hash(&PASSWORD.into()).await.is_ok() });
     while accounts.password_stats().running == 0 {
         tokio::task::yield_now().await;
     }

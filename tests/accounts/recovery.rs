@@ -59,7 +59,7 @@ async fn f10_what_is_no_token_or_for_something_else_or_late_is_refused() {
 
         let flipped = |token: &str| {
             let first = if token.starts_with('A') { "B" } else { "A" };
-            token.replacen(char::is_alphanumeric, first, 1)
+            first.chars().chain(token.chars().skip(1)).collect::<String>()
         };
         let junk = [
             String::new(),

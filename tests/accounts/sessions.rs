@@ -15,24 +15,27 @@ use super::support::{App, Handler, Member, Visitor, handler, ok, status};
 use super::{OTHER, PASSWORD, Service, kind, nobody, stores};
 
 /// Accounts beside a layer of sessions.
-struct Site {
-    service: Service,
-    app: App,
+pub(super) struct Site {
+    pub(super) service: Service,
+    pub(super) app: App,
 }
 
 impl Site {
-    fn new(mut service: Service) -> Self {
-        let app = App::new(MemoryStore::new());
+    pub(super) fn new(service: Service) -> Self {
+        Self::with(service, App::new(MemoryStore::new()))
+    }
+
+    pub(super) fn with(mut service: Service, app: App) -> Self {
         service.accounts = service.accounts.sessions(app.layer.sessions());
         Self { service, app }
     }
 
-    fn accounts(&self) -> Accounts {
+    pub(super) fn accounts(&self) -> Accounts {
         self.service.accounts.clone()
     }
 
     /// A browser in which this user has logged in.
-    async fn browser(&self, name: &str, password: &str) -> Visitor {
+    pub(super) async fn browser(&self, name: &str, password: &str) -> Visitor {
         let mut visitor = Visitor::new(&self.app);
         let logged_in = self.accounts().log_in(LogIn::new(name, password)).await.unwrap();
         let answer = visitor.visit(&start(self.accounts(), logged_in)).await;
@@ -40,12 +43,12 @@ impl Site {
         visitor
     }
 
-    async fn sessions_of(&self, id: UserId) -> usize {
+    pub(super) async fn sessions_of(&self, id: UserId) -> usize {
         self.app.layer.sessions().count(&id.to_string()).await.unwrap()
     }
 }
 
-fn start(accounts: Accounts, logged_in: LoggedIn) -> Handler {
+pub(super) fn start(accounts: Accounts, logged_in: LoggedIn) -> Handler {
     let logged_in = Arc::new(Mutex::new(Some(logged_in)));
     handler(move |session| {
         let (accounts, logged_in) = (accounts.clone(), logged_in.lock().unwrap().take().unwrap());
@@ -56,7 +59,7 @@ fn start(accounts: Accounts, logged_in: LoggedIn) -> Handler {
     })
 }
 
-fn change(accounts: Accounts, current: &'static str, new: &'static str) -> Handler {
+pub(super) fn change(accounts: Accounts, current: &'static str, new: &'static str) -> Handler {
     handler(move |session: Session<Member>| {
         let accounts = accounts.clone();
         async move {

@@ -6,11 +6,11 @@ use sessile::Timestamp;
 use sessile::accounts::{
     Account, AccountErrorKind, AccountStore, Described, Email, Entry, Grant, Link, Lookup,
     NewPassword, NewToken, PasswordHash, Permission, Purpose, Put, RoleName, SqlAccounts,
-    TokenDigest, UserChange, UserId, UserStore,
+    TokenDigest, TokenStore, UserChange, UserId, UserStore,
 };
 use sqlx::{Connection, PgConnection, SqliteConnection};
 
-use super::{fresh_file, fresh_postgres, kind, stores};
+use super::{Folder, fresh_postgres, kind, stores};
 
 const NOW: Timestamp = Timestamp::from_millis(1_768_465_800_123);
 
@@ -54,7 +54,11 @@ async fn f10_users_are_found_by_whatever_names_them_and_nobody_has_a_name_twice(
         let same_email = account("ann@example.ORG");
         assert_eq!(kind(store.insert(same_email).await), Some(AccountErrorKind::Taken), "{name}");
         let same_name = account("bob@example.org").username("aNN".parse().unwrap());
-        assert_eq!(kind(store.insert(same_name).await), Some(AccountErrorKind::Taken), "{name}");
+        let name_taken = Some(AccountErrorKind::UsernameTaken);
+        assert_eq!(kind(store.insert(same_name).await), name_taken, "{name}");
+        // Or who tries addresses with a name that is taken would learn which of them are.
+        let same_both = account("ann@example.org").username("ann".parse().unwrap());
+        assert_eq!(kind(store.insert(same_both).await), name_taken, "{name}");
 
         let lookups = [
             Lookup::Id(id),
@@ -92,6 +96,12 @@ async fn f10_a_change_changes_what_it_names() {
         let taken = UserChange::new().email(email("BOB@example.org"));
         let refused = store.update(ann, taken, later).await;
         assert_eq!(kind(refused), Some(AccountErrorKind::Taken), "{name}");
+
+        let carl = account("carl@example.org").username("carl".parse().unwrap());
+        store.insert(carl).await.unwrap();
+        let taken = UserChange::new().username(Some("CARL".parse().unwrap()));
+        let refused = store.update(ann, taken, later).await;
+        assert_eq!(kind(refused), Some(AccountErrorKind::UsernameTaken), "{name}");
 
         let change = UserChange::new().verified(true).username(Some("ann".parse().unwrap()));
         let user = store.update(ann, change, later).await.unwrap().expect(name);
@@ -366,8 +376,8 @@ async fn b27_a_deleted_user_leaves_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn opening_again_and_at_once_changes_nothing() {
-    let file = format!("sqlite:{}", fresh_file().display());
-    for url in [file, fresh_postgres().await] {
+    let folder = Folder::new();
+    for url in [folder.sqlite(), fresh_postgres().await] {
         let tasks: Vec<_> = (0..4)
             .map(|_| {
                 let url = url.clone();
@@ -388,7 +398,8 @@ async fn opening_again_and_at_once_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_of_a_newer_version_are_refused() {
     let newer = "UPDATE sessile_account_schema SET version = 99";
-    let (file, url) = (format!("sqlite:{}", fresh_file().display()), fresh_postgres().await);
+    let folder = Folder::new();
+    let (file, url) = (folder.sqlite(), fresh_postgres().await);
     for url in [&file, &url] {
         drop(SqlAccounts::connect(url).await.unwrap());
     }
@@ -437,18 +448,32 @@ async fn r60_a_hash_of_an_unknown_kind_is_no_password_and_no_failure() {
     assert_eq!(found.password, None);
 }
 
+/// A deletion locks the user and then their tokens. Whoever goes the other way waits for it, and it
+/// for them.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dropped_call_leaves_the_writer_free_and_nothing_half_done() {
-    for (name, store) in stores().await {
-        let ann = added(&*store, "ann@example.org").await;
-        for limit in 0..40 {
-            let change = UserChange::new().verified(true).email(email("ann@example.net"));
-            let call = store.update(ann, change, NOW);
-            let pause = std::time::Duration::from_micros(limit * 50);
-            drop(tokio::time::timeout(pause, call).await);
-            let back = UserChange::new().email(email("ann@example.org"));
-            let user = store.update(ann, back, NOW).await.unwrap().expect(name);
-            assert_eq!(user.email.as_str(), "ann@example.org", "{name}");
-        }
+async fn a_token_is_issued_while_its_user_is_deleted() {
+    let url = fresh_postgres().await;
+    let store = SqlAccounts::connect(&url).await.unwrap();
+    added(&store, "ann@example.org").await;
+    issued(&store, 'e', Purpose::Reset, "ann@example.org").await;
+    let mut deletion = PgConnection::connect(&url).await.unwrap();
+    let mut run = async |sql: &'static str| {
+        sqlx::query(sql).fetch_all(&mut deletion).await.unwrap_or_else(|error| panic!("{error}"))
+    };
+    run("BEGIN").await;
+    run("SELECT id FROM sessile_users FOR UPDATE").await;
+    // The first token has expired by then, so it is swept.
+    let late = NOW.plus(Purpose::Reset.lifetime());
+    let to = email("ann@example.org");
+    let token = NewToken::new(digest('n', Purpose::Reset), Purpose::Reset, to, late);
+    let issue = tokio::spawn(async move { store.issue(token).await });
+    let blocked = "SELECT 1 FROM pg_stat_activity \
+        WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))";
+    while run(blocked).await.is_empty() {
+        assert!(!issue.is_finished(), "it must wait for the user");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
+    run("DELETE FROM sessile_users").await;
+    run("COMMIT").await;
+    assert!(issue.await.unwrap().unwrap().is_none(), "it is nobody's any more");
 }

@@ -153,3 +153,31 @@ async fn r59_tokens_are_throttled_too_for_everybody_alike() {
         assert_eq!(kinds, [None, None, None, throttled, throttled], "{email}");
     }
 }
+
+#[tokio::test]
+async fn r59_a_network_where_somebody_mistypes_now_and_then_is_not_slowed_down() {
+    let throttle = Throttle::new();
+    let service = throttled(throttle.clone());
+    let network = || from([192, 0, 2, 1]);
+    for number in 0..3 {
+        service.register(&format!("user{number}@example.org")).await;
+    }
+    let log_in = async |name: &str, password: &str| {
+        let attempt = LogIn::new(name, password).client(network());
+        service.accounts.log_in(attempt).await.map(drop).map_err(|error| error.kind())
+    };
+    for hour in 0..40 {
+        for _ in 0..50 {
+            // What a log-in counts, without fifty hashes an hour.
+            let now = service.clock.timestamp();
+            throttle.attempt("user1", &network(), now).unwrap().succeeded();
+            service.clock.advance(Duration::from_secs(60));
+        }
+        let typo = log_in("user0@example.org", OTHER).await;
+        assert_eq!(typo, Err(AccountErrorKind::Credentials), "in hour {hour}");
+        assert_eq!(log_in("user0@example.org", PASSWORD).await, Ok(()), "in hour {hour}");
+        service.clock.advance(Duration::from_secs(600));
+    }
+    assert_eq!(log_in("user0@example.org", OTHER).await, Err(AccountErrorKind::Credentials));
+    assert_eq!(log_in("user2@example.org", PASSWORD).await, Ok(()), "a colleague");
+}

@@ -276,7 +276,7 @@ fn b11_two_transports_of_one_name_do_not_build() {
 }
 
 #[tokio::test]
-async fn c33_concurrent_logouts_are_all_answered() {
+async fn b03_concurrent_logouts_are_all_answered() {
     let server = Server::start(routes().layer(layer(Key::generate()))).await;
     let mut alice = server.visitor();
     alice.post("/create").await;

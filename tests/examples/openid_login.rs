@@ -492,6 +492,23 @@ async fn r63_a_logout_token_ends_the_sessions_of_its_sid_or_of_its_subject() {
 }
 
 #[tokio::test]
+async fn r63_a_log_out_at_the_provider_that_comes_before_the_session_here_is_not_lost() {
+    let shop = Shop::open().await;
+    let mut ada = shop.member("login=ada").await;
+    let sid = ada.me().await["sid"].clone();
+    ada.shop.post("/logout").await;
+    // She is still logged in there, and on her way back, when that session ends.
+    let callback = ada.prove("/login", "login=ada").await;
+    let token = shop.logout_token(&json!({}), &json!({ "sid": sid })).await;
+    assert_eq!(shop.back_channel(&token).await.status, 200);
+    let reply = ada.shop.get(&callback).await;
+    assert_eq!(detail(&reply), (403, "the provider has logged you out meanwhile".to_owned()));
+    assert_eq!(ada.shop.cookie("member"), None);
+    assert!(!ada.is_logged_in().await);
+    assert!(shop.member("login=ada").await.is_logged_in().await, "another session there");
+}
+
+#[tokio::test]
 async fn r63_a_logout_token_works_once() {
     let shop = Shop::open().await;
     let token = shop.logout_token(&json!({}), &json!({ "sub": "ada" })).await;

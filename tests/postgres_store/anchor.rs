@@ -114,19 +114,51 @@ async fn a3_expires_at_decides_to_the_millisecond_and_nothing_revives_a_row() {
     assert_eq!(store.sweep(deadline, 10).await.unwrap().removed, 1);
 }
 
-/// Whoever lowers `expires_at` of one of our rows shortens the session.
+/// Whoever lowers `expires_at` of one of our rows shortens the session, and no use of it, nor a write
+/// by somebody who had loaded it before, puts its end off again.
 #[tokio::test]
 async fn a_deadline_that_another_program_lowers_counts() {
     let table = fresh("t");
     let store = store_in::<u32>(&table).await;
-    let id = keep(&store, record(Some("ann"), 7)).await;
+    let (id, end) = (keep(&store, record(Some("ann"), 7)).await, NOW.plus(HOUR / 2));
+    let mut next = Record::clone(&*store.load(id, NOW).await.unwrap().unwrap());
+    next.meta.version = 2;
     run(format!(
         "UPDATE {table} SET expires_at = expires_at - interval '30 min' WHERE id = '{id}'"
     ))
     .await;
+    let deadline = async |when: &str| {
+        let found = store.load(id, NOW).await.unwrap().unwrap();
+        assert_eq!(found.meta.deadline(), end, "{when}");
+        assert!(store.load(id, end).await.unwrap().is_none(), "{when}");
+    };
+    deadline("loaded").await;
+    assert_eq!(store.touch(id, NOW.plus(HOUR / 4)).await.unwrap(), Saved::Done);
+    deadline("touched").await;
+    assert_eq!(store.replace(id, 1, Arc::new(next), NOW).await.unwrap(), Saved::Done);
+    deadline("written").await;
+    assert_eq!(store.touch(id, NOW.plus(HOUR / 3)).await.unwrap(), Saved::Done);
+    deadline("touched again").await;
+}
+
+/// As the documentation says it: nobody who had loaded it before writes over it.
+#[tokio::test]
+async fn a_session_is_shortened_by_hand() {
+    let table = fresh("t");
+    let store = store_in::<u32>(&table).await;
+    let (id, end) = (keep(&store, record(Some("ann"), 7)).await, NOW.plus(HOUR / 2));
+    let mut next = Record::clone(&*store.load(id, NOW).await.unwrap().unwrap());
+    next.meta.version = 2;
+    let at = "to_timestamp(1768467600.123)";
+    run(format!(
+        "UPDATE {table} SET absolute_at = {at}, expires_at = {at}, version = version + 1
+            WHERE id = '{id}'"
+    ))
+    .await;
+    assert_eq!(store.replace(id, 1, Arc::new(next), NOW).await.unwrap(), Saved::Stale);
+    assert_eq!(store.touch(id, NOW.plus(HOUR / 4)).await.unwrap(), Saved::Done);
     let found = store.load(id, NOW).await.unwrap().unwrap();
-    assert_eq!(found.meta.deadline(), NOW.plus(HOUR / 2));
-    assert!(store.load(id, NOW.plus(HOUR / 2)).await.unwrap().is_none());
+    assert_eq!((found.meta.version, found.meta.deadline()), (2, end));
 }
 
 #[tokio::test]

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sessile::OpenErrorKind::{self, Config, Denied, Schema, Unreachable};
-use sessile::store::{Admission, PostgresOptions, PostgresStore, Store, SubjectIndex};
+use sessile::store::{
+    Admission, Created, Limit, PostgresOptions, PostgresStore, Store, SubjectIndex,
+};
 use sessile::{Id, Values};
 use sqlx::AssertSqlSafe;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::task::JoinSet;
 
 use super::{NOW, admin, fresh, keep, record, run, store_in, url, url_of};
@@ -208,4 +211,46 @@ async fn a_schema_can_be_named_and_the_search_path_is_heeded() {
     let rows: i64 =
         sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut admin().await).await.unwrap();
     assert_eq!(rows, 1);
+}
+
+/// A limit is counted under a lock, which only `READ COMMITTED` sees the other side of.
+#[tokio::test(flavor = "multi_thread")]
+async fn r36_another_isolation_is_refused_or_set_right() {
+    let of = |level: &'static str| {
+        let options = url().parse::<PgConnectOptions>().unwrap();
+        let options = options.options([("default_transaction_isolation", level)]);
+        PgPoolOptions::new().max_connections(8).connect_lazy_with(options)
+    };
+    for level in ["repeatable read", "serializable"] {
+        let options = PostgresOptions::<u32>::from_pool(of(level)).table(fresh("t"));
+        let error = PostgresStore::open(options).await.expect_err(level);
+        assert_eq!(error.kind(), Config, "{level}");
+        let said = error.to_string();
+        assert!(said.contains(level) && said.contains("default_transaction_isolation"), "{said}");
+    }
+    let options = PostgresOptions::<u32>::from_pool(of("read uncommitted")).table(fresh("t"));
+    assert!(PostgresStore::open(options).await.is_ok(), "which is the same in Postgres");
+
+    // A store that has an address sets it on its own connections.
+    let (user, table) = (fresh_user().await, fresh("t"));
+    drop(store_in::<u32>(&table).await);
+    run(format!(
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {user};
+        ALTER ROLE {user} SET default_transaction_isolation = 'repeatable read'"
+    ))
+    .await;
+    let options = PostgresOptions::new(url_of(&user)).table(&table);
+    let store = PostgresStore::<u32>::open(options).await.unwrap();
+    let mut crowd = JoinSet::new();
+    for _ in 0..40 {
+        let store = store.clone();
+        crowd.spawn(async move {
+            let limited = Admission::OPEN.limited(Limit::deny(3));
+            let new = Arc::new(record(Some("ann"), 7));
+            store.create(Id::generate().unwrap(), new, limited, NOW).await.unwrap()
+        });
+    }
+    let created = crowd.join_all().await;
+    let kept = created.iter().filter(|created| matches!(created, Created::Done { .. })).count();
+    assert_eq!((kept, store.count("ann", NOW).await.unwrap()), (3, 3));
 }

@@ -54,12 +54,16 @@ fn sample(ty: &str) -> &'static str {
 
 #[tokio::test]
 async fn no_call_reads_the_table_from_end_to_end() {
-    for mode in ["force_custom_plan", "force_generic_plan"] {
+    let modes = [
+        ("force_custom_plan", false),
+        ("force_generic_plan", false),
+        ("force_custom_plan", true),
+        ("force_generic_plan", true),
+    ];
+    for (mode, announce) in modes {
         let (table, pool) = (fresh("t"), pool_of(1).await);
-        let store =
-            PostgresStore::<u32>::open(PostgresOptions::from_pool(pool.clone()).table(&table))
-                .await
-                .unwrap();
+        let options = PostgresOptions::from_pool(pool.clone()).table(&table).announce(announce);
+        let store = PostgresStore::<u32>::open(options).await.unwrap();
         fill(&table).await;
         let set = format!("SET plan_cache_mode = {mode}");
         sqlx::raw_sql(AssertSqlSafe(set)).execute(&pool).await.unwrap();

@@ -194,3 +194,52 @@ async fn a_scan_comes_by_every_live_session() {
     let error = Scan::scan(&store, nonsense, 10, NOW).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Undecodable);
 }
+
+/// What cannot be read is passed over, so that an administrator's task gets to the end: at the
+/// beginning of a step, in it, and as its last row.
+#[tokio::test]
+async fn s45_a_scan_passes_over_what_cannot_be_read() {
+    let table = fresh("t");
+    let store = store_in::<u32>(&table).await;
+    let mut ids = BTreeSet::new();
+    for n in 0..9 {
+        ids.insert(keep(&store, record(Some("ann"), n)).await);
+    }
+    let spoils =
+        [(0, "version = -1"), (3, "idle_ms = -1"), (5, "context = '[]'"), (8, "generation = -1")];
+    let spoilt = spoils.map(|(place, spoil)| (*ids.iter().nth(place).unwrap(), spoil));
+    for (id, spoil) in spoilt {
+        run(format!("UPDATE {table} SET {spoil} WHERE id = '{id}'")).await;
+        ids.remove(&id);
+    }
+    for max in [1, 2, 3, 4, 100] {
+        let (mut seen, mut from) = (BTreeSet::new(), None);
+        loop {
+            let step = Scan::scan(&store, from, max, NOW).await.unwrap();
+            seen.extend(step.sessions.into_iter().map(|(id, _)| id));
+            from = step.next;
+            if from.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, ids, "{max} at a time");
+    }
+}
+
+#[tokio::test]
+async fn s44_numbers_come_back_to_the_last_bit_or_are_refused() {
+    let store = store_in::<Vec<f64>>(&fresh("t")).await;
+    // The second is among those that a parser in a hurry takes for its neighbour.
+    let exact = [0.1, 9_007_199_254_740_993.5, 1.7e-10, f64::MAX, f64::MIN_POSITIVE, 5e-324];
+    let mut numbers: Vec<f64> = exact.to_vec();
+    numbers.extend((1..2_000_u32).map(|n| 1.0 / f64::from(n).powi(7)));
+    let id = keep(&store, record(None, numbers.clone())).await;
+    let kept = store.load(id, NOW).await.unwrap().unwrap();
+    assert!(kept.data == numbers, "a number is not what it was");
+    for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let new = Arc::new(record(None, vec![1.0, odd]));
+        let error =
+            store.create(Id::generate().unwrap(), new, Admission::OPEN, NOW).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unencodable, "{odd}");
+    }
+}

@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use sessile::StoreErrorKind;
-use sessile::store::{Limit, Revoke};
+use sessile::store::{Limit, Revoke, SqliteOptions};
 
+use super::statements::Statements;
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,4 +142,46 @@ async fn what_has_expired_makes_room_by_itself() {
     let created = store.create(fresh(), Arc::new(next), Admission::OPEN, later).await.unwrap();
     assert!(matches!(created, Created::Done { .. }), "{created:?}");
     assert!(!is_live(&store, ids[0]).await, "expired, and in the way");
+}
+
+/// sqlx works for each connection in a thread of its own, and logs there.
+#[tokio::test(flavor = "multi_thread")]
+async fn s48_a_thread_that_dies_is_replaced() {
+    for place in ["file", "pool", "memory"] {
+        let folder = Folder::new();
+        let table = format!("t_{}", fresh().as_uuid().simple());
+        let file = SqliteConnectOptions::new().filename(folder.file()).create_if_missing(true);
+        let options = match place {
+            "file" => SqliteOptions::new(folder.url()),
+            "pool" => SqliteOptions::from_pool(SqlitePool::connect_lazy_with(file)),
+            _ => SqliteOptions::new("sqlite::memory:"),
+        };
+        let store: SqliteStore<Sample> = SqliteStore::open(options.table(&table)).await.unwrap();
+        let id = begin(&store, record(Some("ann"))).await;
+        let log = Statements::of_all();
+        let lost = place == "memory";
+        for _ in 0..3 {
+            let fuse = log.panic_at(&format!("UPDATE \"{table}\""));
+            let mut touched = Vec::new();
+            for _ in 0..3 {
+                touched.push(store.touch(id, NOW).await);
+            }
+            assert!(fuse.is_burnt(), "{place}");
+            let last = touched.pop().unwrap().unwrap();
+            assert_eq!(last, if lost { Saved::Gone } else { Saved::Done }, "{place}");
+            assert!(touched.iter().any(Result::is_err), "{place}: there is another thread");
+
+            let fuse = log.panic_at(&format!("FROM \"{table}\""));
+            let mut failed = 0;
+            for _ in 0..40 {
+                match store.load(id, NOW).await {
+                    Ok(found) => assert_eq!(found.is_some(), !lost, "{place}"),
+                    Err(_) => failed += 1,
+                }
+            }
+            assert!(fuse.is_burnt() && failed <= 1, "{place}: {failed} failed");
+            let new = begin(&store, record(Some("bob"))).await;
+            assert!(is_live(&store, new).await, "{place}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! How many texts each operation sends, whatever statements are in them.
 
 use std::fmt::{Debug, Write};
+use std::sync::atomic::AtomicBool;
 use std::sync::{LazyLock, Mutex};
 
 use sessile::store::{Limit, Revoke, SqliteOptions};
@@ -10,9 +11,20 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use super::*;
 
-/// Collects sqlx's log of the statements on tables whose names begin with [`COUNTED`].
+/// Collects sqlx's log of the statements on tables whose names begin with [`COUNTED`], and lets
+/// the thread panic that writes a line which somebody waits for.
 #[derive(Clone, Default)]
-pub(super) struct Statements(Arc<Mutex<Vec<String>>>);
+pub(super) struct Statements(Arc<Mutex<Vec<String>>>, Arc<Mutex<Vec<Fuse>>>);
+
+/// What a line must contain, and whether one did.
+#[derive(Clone)]
+pub(super) struct Fuse(String, Arc<AtomicBool>);
+
+impl Fuse {
+    pub(super) fn is_burnt(&self) -> bool {
+        self.1.load(Ordering::SeqCst)
+    }
+}
 
 const COUNTED: &str = "counted_";
 
@@ -26,6 +38,13 @@ impl Statements {
             statements
         });
         &ALL
+    }
+
+    /// The next thread that says this dies of it, after it has answered.
+    pub(super) fn panic_at(&self, line: &str) -> Fuse {
+        let fuse = Fuse(line.to_owned(), Arc::default());
+        self.1.lock().unwrap().push(fuse.clone());
+        fuse
     }
 
     /// Those on this table since the last time, as soon as there are so many: a line is written
@@ -50,6 +69,12 @@ impl<S: Subscriber> Layer<S> for Statements {
         }
         let mut text = Text::default();
         event.record(&mut text);
+        let line = text.0.replace('\\', ""); // before quotes
+        let lit = self.1.lock().unwrap().extract_if(.., |fuse| line.contains(&fuse.0)).next();
+        if let Some(fuse) = lit {
+            fuse.1.store(true, Ordering::SeqCst);
+            panic!("as the test wants it, at {}", fuse.0);
+        }
         if text.0.contains(COUNTED) {
             self.0.lock().unwrap().push(text.0);
         }

@@ -70,6 +70,12 @@ impl Services {
         format!("127.0.0.1:{}", port.trim())
     }
 
+    /// A port for a server that the test starts itself, under a name of the test's own. Nobody
+    /// else takes it, nor the port 10000 above it, as long as these servers are there.
+    pub fn claim_port(&self, name: &str) -> u16 {
+        self.script("claim", &[name]).parse().expect("a port")
+    }
+
     /// Its log, over all its lives.
     pub fn log(&self, name: &str) -> PathBuf {
         self.dir.join(name).join("log")

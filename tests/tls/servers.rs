@@ -1,7 +1,6 @@
 //! Redis servers that speak nothing but TLS.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -18,8 +17,9 @@ pub(crate) struct TlsServers {
     pub(crate) ports: Vec<u16>,
     /// Where the nodes of a cluster talk to each other.
     pub(crate) buses: Vec<u16>,
-    // Dropped last: the servers work in its folder.
+    // Dropped last: the servers work in its folder, at ports that these hold.
     papers: Papers,
+    _claims: Services,
 }
 
 /// It ends with this value, or with the test's process, whose pipe it then misses.
@@ -33,16 +33,15 @@ impl Drop for TlsServer {
 }
 
 impl TlsServers {
-    /// Finds ports for this many.
+    /// Finds ports for this many: nobody else takes one while its server is dead.
     pub(crate) fn new(many: usize) -> Self {
-        // Provides for `redis-server`.
-        drop(Services::start(&["redis"]));
-        let listeners: Vec<TcpListener> =
-            (0..2 * many).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let mut ports: Vec<u16> =
-            listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
-        let buses = ports.split_off(many);
-        Self { running: (0..many).map(|_| None).collect(), ports, buses, papers: Papers::new() }
+        // Provides for `redis-server` as well.
+        let claims = Services::start(&["redis"]);
+        let ports: Vec<u16> =
+            (0..many).map(|number| claims.claim_port(&format!("tls-{number}"))).collect();
+        let buses = ports.iter().map(|port| port + 10_000).collect();
+        let running = (0..many).map(|_| None).collect();
+        Self { running, ports, buses, papers: Papers::new(), _claims: claims }
     }
 
     /// Starts one, with this in its configuration beside what all have, and waits for it.

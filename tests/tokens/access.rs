@@ -239,6 +239,40 @@ async fn r30_c10_a_revoked_token_is_refused_though_it_verifies() {
 }
 
 #[tokio::test]
+async fn r30_a_revoked_token_is_not_forgotten_while_clocks_may_differ() {
+    let clock = at(1_700_000_000);
+    let tokens = tokens().clock(clock.clone()).skew(Duration::from_secs(300));
+    let revoked = DenyList::new();
+    let app = app(both(&tokens, revoked.clone()));
+    let passes = async |token: &str| ask(&app, "/whoami", &[bearer(token)]).await.status() == 200;
+    let minute = Duration::from_secs(60);
+    let session = sessile::Id::generate().unwrap();
+    let new = |subject: &str| NewToken::access(subject).ttl(minute).with(role("user"));
+    let by_id = tokens.issue(&new("alice")).unwrap();
+    let by_session = tokens.issue(&new("bob").session(session)).unwrap();
+    let other = tokens.issue(&new("carol")).unwrap();
+    let claims = tokens.verify::<Role>(by_id.as_bytes(), &TokenKind::Access).unwrap();
+    revoked.deny(&claims, clock.timestamp());
+    revoked.deny_session(&session.to_string(), claims.expires_at, clock.timestamp());
+    // So many that the list looks for some to forget.
+    let fill = |round: u32| {
+        for number in 0..2_000 {
+            let end = clock.timestamp().plus(minute);
+            revoked.deny_session(&format!("{round} {number}"), end, clock.timestamp());
+        }
+    };
+    clock.advance(Duration::from_secs(60 + 299));
+    fill(0);
+    assert!(passes(&other).await, "by the clock that is slowest");
+    assert!(!passes(&by_id).await && !passes(&by_session).await, "still revoked");
+    clock.advance(10 * minute);
+    fill(1);
+    fill(2);
+    let shown = format!("{revoked:?}");
+    assert!(shown.contains("tokens: 0"), "forgotten in the end: {shown}");
+}
+
+#[tokio::test]
 async fn r30_a_check_in_a_database_is_waited_for_and_its_failure_is_503() {
     let clock = SimulatedClock::new();
     let tokens = tokens().clock(clock);

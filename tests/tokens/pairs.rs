@@ -243,6 +243,70 @@ async fn r30_what_another_node_ended_is_known_within_the_bound() {
 }
 
 #[tokio::test]
+async fn r30_an_answer_is_used_no_longer_although_the_clock_was_set_back() {
+    let shop = shop(MINUTE);
+    let (access, _) = shop.log_in("alice").await;
+    shop.clock.advance(Duration::from_secs(4));
+    assert_eq!(shop.me(&access).await, 200);
+    let elsewhere = SessionLayer::new(shop.store.clone(), key()).clock(shop.clock.clone());
+    assert_eq!(elsewhere.sessions().revoke_all("alice").await.unwrap(), 1);
+    shop.clock.rewind(Duration::from_secs(4));
+    assert_eq!(shop.me(&access).await, 401);
+}
+
+#[tokio::test]
+async fn a_pair_for_a_session_that_something_else_has_begun() {
+    let shop = shop(Duration::ZERO);
+    let layer = SessionLayer::new(shop.store.clone(), key()).clock(shop.clock.clone());
+    let pairs = Pairs::new(shop.tokens.clone(), layer, Expiry::default());
+    let sessions = pairs.layer().sessions();
+    let begin = |subject: &'static str, more: &'static str| {
+        let pairs = pairs.clone();
+        post(async move |session: Session<Data>| {
+            match subject {
+                "" => {}
+                "nobody" => drop(session.create(NewSession::with("data".to_owned())).unwrap()),
+                subject => {
+                    let new = NewSession::with("data".to_owned()).subject(subject);
+                    session.create(new).unwrap();
+                }
+            }
+            session.commit().await.unwrap();
+            // What is neither a struct nor a map is no claims: the token cannot be made.
+            match more {
+                "" => pairs.issue_for(&session, ()).await.map(Json),
+                more => pairs.issue_for(&session, more).await.map(Json),
+            }
+        })
+    };
+    let app = Router::new()
+        .route("/good", begin("alice", ""))
+        .route("/without", begin("", ""))
+        .route("/nobody", begin("nobody", ""))
+        .route("/claims", begin("alice", "junk"))
+        .layer(pairs.layer().clone());
+    let ask = async |path: &str| {
+        let request = Request::post(path).body(Body::empty()).unwrap();
+        let answer = app.clone().oneshot(request).await.unwrap();
+        let ticket = answer
+            .headers()
+            .get_all(SET_COOKIE)
+            .iter()
+            .any(|line| !line.to_str().unwrap().contains("Max-Age=0"));
+        (answer.status().as_u16(), ticket)
+    };
+    assert_eq!(ask("/good").await, (200, true));
+    assert_eq!(sessions.count("alice").await.unwrap(), 1);
+    assert_eq!(ask("/without").await, (401, false));
+    assert_eq!(ask("/nobody").await, (500, false), "ended again");
+    assert_eq!(ask("/claims").await, (500, false), "ended again");
+    assert_eq!(sessions.count("alice").await.unwrap(), 1);
+    shop.store.fail_next(Operation::Delete, StoreErrorKind::Unavailable);
+    assert_eq!(ask("/claims").await, (503, false), "the response has tried once more");
+    assert_eq!(sessions.count("alice").await.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn an_answer_of_the_store_is_used_for_the_bound_and_its_failure_is_503() {
     let shop = shop(MINUTE);
     let (access, _) = shop.log_in("alice").await;

@@ -15,7 +15,8 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response};
 use serde::Serialize;
 use sessile::accounts::{
-    AccountErrorKind, Accounts, LogIn, MemoryAccounts, Passwords, Registration, Throttle,
+    AccountErrorKind, Accounts, LogIn, MemoryAccounts, NothingToEnd, Passwords, Registration,
+    Throttle,
 };
 use sessile::store::MemoryStore;
 use sessile::{Key, Session, SessionLayer, Values};
@@ -92,7 +93,7 @@ fn main() {
 
 fn turn(serving: &Runtime, hashing: usize, others: Others) -> Turn {
     serving.block_on(async move {
-        let accounts = Accounts::new(MemoryAccounts::new())
+        let accounts = Accounts::new(MemoryAccounts::new(), NothingToEnd)
             .passwords(Passwords::new().parallel(hashing))
             .throttle(Throttle::new().account(u32::MAX).without_clients());
         let ann = Registration::new("ann@example.org", PASSWORD);

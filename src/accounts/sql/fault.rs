@@ -12,6 +12,12 @@ use crate::accounts::error::{AccountError, AccountErrorKind};
 pub(super) fn of(error: Error) -> AccountError {
     let kind = match &error {
         Error::Database(cause) => match cause.kind() {
+            // PostgreSQL names the constraint, SQLite the column; both have its name.
+            ErrorKind::UniqueViolation
+                if cause.constraint().unwrap_or_else(|| cause.message()).contains("username") =>
+            {
+                AccountErrorKind::UsernameTaken
+            }
             ErrorKind::UniqueViolation => AccountErrorKind::Taken,
             ErrorKind::ForeignKeyViolation => AccountErrorKind::NotFound,
             _ => AccountErrorKind::Store,

@@ -42,7 +42,9 @@ mod users;
 /// # #[cfg(feature = "sqlite")]
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sessile::accounts::AccountError> {
 /// use sessile::accounts::{Accounts, LogIn, Registration, SqlAccounts};
-/// let accounts = Accounts::new(SqlAccounts::connect("sqlite::memory:").await?);
+/// # let layer = sessile::SessionLayer::<()>::new(sessile::store::MemoryStore::new(), sessile::Key::generate());
+/// let store = SqlAccounts::connect("sqlite::memory:").await?;
+/// let accounts = Accounts::new(store, layer.sessions());
 /// let password = "correct horse battery staple";
 /// accounts.register(Registration::new("ann@example.org", password)).await?;
 /// let ann = accounts.log_in(LogIn::new("ANN@example.org", password)).await?;

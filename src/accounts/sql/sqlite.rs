@@ -10,6 +10,7 @@ use std::time::Duration;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{ConnectOptions, SqliteConnection, SqlitePool};
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::fault;
@@ -23,7 +24,7 @@ pub(super) struct Sqlite {
 
 struct Writer {
     connection: SqliteConnection,
-    /// Whether there may be a transaction that nobody will finish: its task was dropped.
+    /// Whether there is a transaction that is not committed.
     unfinished: bool,
 }
 
@@ -87,13 +88,7 @@ impl Sqlite {
 
     /// The connection to write with, when it is this call's turn.
     pub(super) async fn turn(&self) -> Turn {
-        let mut turn = Turn(Arc::clone(&self.writer).lock_owned().await);
-        if turn.0.unfinished {
-            // That there is nothing to roll back is no failure.
-            drop(sqlx::query("ROLLBACK").fetch_all(turn.connection()).await);
-            turn.0.unfinished = false;
-        }
-        turn
+        Turn::next(Arc::clone(&self.writer)).await
     }
 }
 
@@ -122,10 +117,20 @@ impl Reader {
 }
 
 /// The one connection that writes, while it is held. A transaction that was begun and not committed
-/// is rolled back by whoever has the next turn.
+/// is rolled back when it is given back.
 pub(super) struct Turn(OwnedMutexGuard<Writer>);
 
 impl Turn {
+    async fn next(writer: Arc<Mutex<Writer>>) -> Self {
+        let mut turn = Self(writer.lock_owned().await);
+        if turn.0.unfinished {
+            // That there is nothing to roll back is no failure.
+            drop(sqlx::query("ROLLBACK").fetch_all(turn.connection()).await);
+            turn.0.unfinished = false;
+        }
+        turn
+    }
+
     pub(super) fn connection(&mut self) -> &mut SqliteConnection {
         &mut self.0.connection
     }
@@ -142,6 +147,21 @@ impl Turn {
         sqlx::query("COMMIT").fetch_all(self.connection()).await.map_err(fault::of)?;
         self.0.unfinished = false;
         Ok(())
+    }
+}
+
+/// A transaction that nobody finishes, because it failed or its call was dropped, would keep the
+/// file's lock from everybody else who writes to it, sessions perhaps. It ends now, in a task.
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.0.unfinished {
+            return;
+        }
+        // Where there is no runtime any more, the next turn does it.
+        if let Ok(runtime) = Handle::try_current() {
+            let writer = Arc::clone(OwnedMutexGuard::mutex(&self.0));
+            drop(runtime.spawn(async move { drop(Self::next(writer).await) }));
+        }
     }
 }
 

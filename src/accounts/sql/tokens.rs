@@ -7,7 +7,7 @@
 use super::SqlAccounts;
 use super::engine::Engine;
 use super::users::{columns, first};
-use crate::accounts::error::AccountError;
+use crate::accounts::error::{AccountError, AccountErrorKind};
 use crate::accounts::password::PasswordHash;
 use crate::accounts::store::{AccountAnswer, NewToken, TokenStore};
 use crate::accounts::token::{Purpose, TokenDigest};
@@ -18,14 +18,19 @@ impl TokenStore for SqlAccounts {
     fn issue(&self, token: NewToken) -> AccountAnswer<Option<User>> {
         self.answer(|engine| async move {
             let mut work = engine.begin().await?;
-            work.rows(SWEEP, [token.now.as_millis().into()]).await?;
             let values = [
                 token.digest.as_str().into(),
                 token.purpose.name().into(),
                 token.to.key().into(),
                 token.expires.as_millis().into(),
             ];
-            work.rows(ISSUE, values).await?;
+            match work.rows(ISSUE, values).await {
+                // Whose it would have been was deleted meanwhile.
+                Err(error) if error.kind() == AccountErrorKind::NotFound => return Ok(None),
+                issued => drop(issued?),
+            }
+            // After the user, whom this locks: a deletion goes from the user to the tokens, too.
+            work.rows(SWEEP, [token.now.as_millis().into()]).await?;
             let user = first(&work.rows(RECIPIENT, [token.to.key().into()]).await?)?;
             work.commit().await?;
             Ok(user)

@@ -63,7 +63,7 @@ impl UserStore for SqlAccounts {
                 user.epoch.into(),
             ];
             let rows = engine.write(INSERT, values).await?;
-            if rows.is_empty() { Err(AccountErrorKind::Taken.into()) } else { Ok(()) }
+            if rows.is_empty() { Err(AccountErrorKind::UsernameTaken.into()) } else { Ok(()) }
         })
     }
 
@@ -185,9 +185,10 @@ impl LinkStore for SqlAccounts {
     }
 }
 
+/// A username that is taken is found before an address that is.
 const INSERT: &str = "INSERT INTO sessile_users (id, email, email_key, username, username_key, \
     password_hash, is_active, is_verified, created, updated, epoch) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING RETURNING id";
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (username_key) DO NOTHING RETURNING id";
 
 const BY_ID: &str =
     concat!("SELECT ", columns!(), ", password_hash FROM sessile_users WHERE id = $1");

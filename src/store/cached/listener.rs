@@ -81,6 +81,8 @@ struct Channel<T> {
 struct State {
     phase: Phase,
     heard: bool,
+    /// When the last sign of life came.
+    beat: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,10 +94,16 @@ enum Phase {
 
 impl<T: Send + Sync + 'static> Channel<T> {
     const fn new(front: Arc<Front<T>>) -> Self {
-        Self { front, state: Mutex::new(State { phase: Phase::Opening, heard: false }) }
+        let state = State { phase: Phase::Opening, heard: false, beat: 0 };
+        Self { front, state: Mutex::new(state) }
     }
 
+    /// What changed is done to the cache before it is believed to know it. Only signs of life make
+    /// it believed for longer: a change may be an old one, and others of its time be on their way.
+    /// An answer may be old as well, if this process stood still; but its question was not asked
+    /// before the sign of life that came before it.
     fn tell(&self, change: Change) {
+        let moment = self.front.trust.moment();
         match change {
             Change::Alive => {}
             Change::Written { id, version } => self.front.written(id, version),
@@ -104,13 +112,13 @@ impl<T: Send + Sync + 'static> Channel<T> {
         }
         let mut state = self.state();
         state.heard = true;
-        if change == Change::Listening && state.phase == Phase::Opening {
-            state.phase = Phase::Open;
-        }
-        // Not before the change itself is done: from here on the cache is believed to know it.
-        if state.phase == Phase::Open {
-            self.front.trust.renew();
-        }
+        let since = match (change, state.phase) {
+            (Change::Listening, Phase::Opening | Phase::Open) => moment,
+            (Change::Alive, Phase::Open) => state.beat,
+            _ => return,
+        };
+        (state.phase, state.beat) = (Phase::Open, moment);
+        self.front.trust.renew(since);
     }
 
     /// Answers what it was.

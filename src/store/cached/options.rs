@@ -47,8 +47,9 @@ impl CacheOptions {
 
     /// For how long the cache is believed when the store's channel has fallen silent: the longest
     /// time for which a session that another node ended or changed can still be seen here as it
-    /// was. A channel that works speaks every second, so less than two seconds would have the
-    /// cache doubted while nothing is wrong.
+    /// was. A channel that works gives a sign of life every second, and each vouches for the time
+    /// before the last one, so less than two seconds would have the cache doubted while nothing is
+    /// wrong.
     ///
     /// ```
     /// use std::time::Duration;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Believes the change feed for so long after each sign of life.
+/// Believes the change feed for so long after the last moment of which it knows all changes.
 ///
 /// Time is the runtime's here and not the layer's [`Clock`](crate::Clock): that a message was
 /// missed has nothing to do with what time the sessions take it to be, and a wall clock that is
@@ -31,9 +31,9 @@ impl Trust {
         moment < self.until.load(Ordering::Acquire)
     }
 
-    /// The feed has shown that it works.
-    pub(super) fn renew(&self) {
-        self.until.fetch_max(self.from(self.moment()), Ordering::AcqRel);
+    /// The feed has told all that happened before this moment.
+    pub(super) fn renew(&self, since: u64) {
+        self.until.fetch_max(self.from(since), Ordering::AcqRel);
     }
 
     /// The end of the bound that begins at this moment.

@@ -5,11 +5,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::postgres::{PgListener, PgPoolOptions};
 use sqlx::{Acquire, Connection, Error};
 use tokio::time::{Instant, error::Elapsed, timeout, timeout_at};
 
+use super::connections::{Connections, Repeat};
 use super::fault;
+use super::row::Bound;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::Id;
 use crate::store::{Answer, Change, ChangeFeed};
@@ -17,7 +19,7 @@ use crate::store::{Answer, Change, ChangeFeed};
 /// One channel of one database.
 #[derive(Clone)]
 pub(super) struct Announcements {
-    pub(super) options: PgConnectOptions,
+    pub(super) connections: Connections,
     pub(super) channel: String,
 }
 
@@ -30,7 +32,9 @@ impl ChangeFeed for Announcements {
             match this.follow(&tell).await {
                 Ok(never) => match never {},
                 Err(Lost::Silence) => StoreError::new(StoreErrorKind::Timeout),
+                Err(Lost::Deaf) => StoreError::new(StoreErrorKind::Unavailable).with_source(DEAF),
                 Err(Lost::Broken(error)) => fault::store_error(error),
+                Err(Lost::Store(error)) => error,
             }
         })
     }
@@ -40,11 +44,12 @@ impl Announcements {
     async fn follow(self, tell: &Tell) -> Result<Infallible, Lost> {
         // A pool of one: sqlx's listener takes its connection from a pool.
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
-        let pool = pool.connect_lazy_with(self.options);
+        let pool = pool.connect_lazy_with(self.connections.options());
         let mut listener = timeout(PATIENCE, PgListener::connect_with(&pool)).await??;
         // To connect again would hide that something was missed.
         listener.eager_reconnect(false);
         timeout(PATIENCE, listener.listen(&self.channel)).await??;
+        self.hear_ourselves(&mut listener).await?;
         tell(Change::Listening);
         loop {
             hear_for(PULSE, &mut listener, tell).await?;
@@ -59,12 +64,39 @@ impl Announcements {
     }
 }
 
+impl Announcements {
+    /// Waits for a word of our own, sent by another connection to a channel that nobody else has.
+    /// What answers LISTEN may be a server that lends this connection to others in between, and
+    /// then nothing is ever heard.
+    async fn hear_ourselves(&self, listener: &mut PgListener) -> Result<(), Lost> {
+        let id = Id::generate().map_err(|error| {
+            Lost::Store(StoreError::new(StoreErrorKind::Unavailable).with_source(error))
+        })?;
+        let channel = format!("sessile_{}", id.as_uuid().simple());
+        timeout(PATIENCE, listener.listen(&channel)).await??;
+        let sql = Arc::from("SELECT pg_notify($1, '')");
+        let bound = Bound::default().with(&*channel).map_err(Lost::Store)?;
+        self.connections.rows(&sql, bound.done(), Repeat::Harmless).await?;
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match timeout_at(end, listener.try_recv()).await {
+                Ok(Ok(Some(news))) if news.channel() == channel => break,
+                Ok(Ok(Some(_))) => {} // from before `Listening`
+                Ok(Ok(None)) => return Err(closed()),
+                Ok(Err(error)) => return Err(Lost::Broken(error)),
+                Err(_) => return Err(Lost::Deaf),
+            }
+        }
+        Ok(timeout(PATIENCE, listener.unlisten(&channel)).await??)
+    }
+}
+
 async fn hear_for(pulse: Duration, listener: &mut PgListener, tell: &Tell) -> Result<(), Lost> {
     let end = Instant::now() + pulse;
     while Instant::now() < end {
         match timeout_at(end, listener.try_recv()).await {
             Ok(Ok(Some(news))) => tell_all(news.payload(), tell),
-            Ok(Ok(None)) => return Err(Lost::Broken(io::Error::from(CLOSED).into())),
+            Ok(Ok(None)) => return Err(closed()),
             Ok(Err(error)) => return Err(Lost::Broken(error)),
             Err(_) => break,
         }
@@ -94,7 +126,13 @@ fn read(word: &str) -> Option<Change> {
 /// Why nothing is heard any more.
 enum Lost {
     Silence,
+    Deaf,
     Broken(Error),
+    Store(StoreError),
+}
+
+fn closed() -> Lost {
+    Lost::Broken(io::Error::from(io::ErrorKind::UnexpectedEof).into())
 }
 
 impl From<Elapsed> for Lost {
@@ -109,7 +147,8 @@ impl From<Error> for Lost {
     }
 }
 
-const CLOSED: io::ErrorKind = io::ErrorKind::UnexpectedEof;
+const DEAF: &str = "nothing can be heard at this address, as through a PgBouncer in transaction \
+                    mode: a cache needs an address of the server itself";
 
 /// How often the connection is tried: twice as often as the contract asks.
 const PULSE: Duration = Duration::from_millis(500);

@@ -1,4 +1,7 @@
-//! Connections: lent for one statement, and given back if it was answered.
+//! Connections: lent for one statement, and given back when it was answered.
+//!
+//! Whoever is dropped meanwhile leaves the statement to a task, which gives the connection back:
+//! there are never more of them than was said, whatever the server does not answer.
 //!
 //! sqlx's pool asks the server for a sign of life whenever a connection comes back. That is a
 //! round trip and a task for every call, so that a store that was given an address keeps its
@@ -14,6 +17,7 @@ use sqlx::{AssertSqlSafe, Connection, Error, Executor, PgConnection, PgPool, Pos
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
+use super::errand::Errand;
 use super::fault::Fault;
 
 /// Where connections come from. Clones share them.
@@ -27,8 +31,16 @@ pub(super) enum Connections {
 pub(super) struct Ours {
     options: PgConnectOptions,
     permits: Arc<Semaphore>,
+    shelf: Mutex<Shelf>,
+}
+
+#[derive(Default)]
+struct Shelf {
     /// The one that was used last is on top.
-    idle: Mutex<Vec<Idle>>,
+    idle: Vec<Idle>,
+    /// When somebody last waited for an answer in vain. Whatever was put here before may be dead
+    /// as well, where a firewall or a server has gone without a word.
+    doubt: Option<Instant>,
 }
 
 struct Idle {
@@ -48,7 +60,8 @@ pub(super) enum Repeat {
 impl Connections {
     pub(super) fn new(options: PgConnectOptions, max: usize) -> Self {
         let permits = Arc::new(Semaphore::new(max.clamp(1, Semaphore::MAX_PERMITS)));
-        Self::Ours(Arc::new(Ours { options, permits, idle: Mutex::default() }))
+        let options = with_settings(options);
+        Self::Ours(Arc::new(Ours { options, permits, shelf: Mutex::default() }))
     }
 
     /// How to reach the server.
@@ -96,12 +109,16 @@ impl Connections {
     ) -> Result<Vec<PgRow>, Error> {
         let mut lent = self.lend(wary).await?;
         let query = sqlx::query_with(AssertSqlSafe(Arc::clone(sql)), arguments);
-        let outcome = lent.connection().fetch_all(query).await;
-        match &outcome {
-            Err(error) if Fault::of(error) == Fault::Broken => lent.distrust(),
-            _ => lent.give_back(),
-        }
-        outcome
+        let waiting = Waiting { at: self, answered: false };
+        let statement = async move {
+            let outcome = lent.connection().fetch_all(query).await;
+            match &outcome {
+                Err(error) if Fault::of(error) == Fault::Broken => lent.distrust(),
+                _ => lent.give_back(),
+            }
+            outcome
+        };
+        waiting.for_answer(Errand::of(statement)).await
     }
 
     /// Runs statements that have no parameters, in one transaction.
@@ -128,40 +145,94 @@ impl Connections {
 impl Ours {
     async fn lend(self: &Arc<Self>, wary: bool) -> Result<Lent, Error> {
         let permit = Arc::clone(&self.permits).acquire_owned().await;
-        let permit = permit.map_err(|_| Error::PoolClosed)?;
-        let connection = match self.take(wary).await {
+        let mut permit = permit.map_err(|_| Error::PoolClosed)?;
+        loop {
+            if let Some(connection) = self.take(wary) {
+                return Ok(Lent::Ours { connection, home: Arc::clone(self), permit });
+            }
+            let home = Arc::clone(self);
+            let provide = async move { home.provide().await.map(|()| permit) };
+            permit = Errand::of(provide).await?;
+        }
+    }
+
+    /// The connection that was used last, unless it should be asked first whether it works: if
+    /// that was long ago, a firewall may have forgotten it; if it was not just now, the server may
+    /// have gone meanwhile, and the wary ask.
+    fn take(&self, wary: bool) -> Option<PgConnection> {
+        let mut shelf = self.shelf();
+        let since = shelf.idle.last()?.since;
+        let idle = since.elapsed();
+        let doubtful = shelf.doubt.is_some_and(|doubt| since <= doubt);
+        if doubtful || idle >= LONGEST_IDLE || wary && idle >= JUST_NOW {
+            return None;
+        }
+        shelf.idle.pop().map(|idle| idle.connection)
+    }
+
+    /// Puts a connection on top that works: the one that was used last, or a new one.
+    async fn provide(&self) -> Result<(), Error> {
+        let connection = match self.ask().await {
             Some(connection) => connection,
             None => PgConnection::connect_with(&self.options).await?,
         };
-        Ok(Lent::Ours { connection, home: Arc::clone(self), permit })
+        self.put(connection);
+        Ok(())
     }
 
-    /// The connection that was used last. If that was long ago, a firewall may have forgotten it;
-    /// if it was not just now, the server may have gone meanwhile, and the wary ask. Where the last
-    /// is of no use, those before it are not, either.
-    async fn take(&self, wary: bool) -> Option<PgConnection> {
-        let Idle { mut connection, since } = self.idle().pop()?;
-        let idle = since.elapsed();
-        let good =
-            idle < LONGEST_IDLE && (!wary || idle < JUST_NOW || connection.ping().await.is_ok());
-        if good {
+    /// The connection that was used last, if it answers. If not, those before it do not, either.
+    async fn ask(&self) -> Option<PgConnection> {
+        let Idle { mut connection, since } = self.shelf().idle.pop()?;
+        let asked = async { timeout(SIGN_OF_LIFE, connection.ping()).await };
+        if since.elapsed() < LONGEST_IDLE && matches!(asked.await, Ok(Ok(()))) {
             return Some(connection);
         }
         self.clear();
         None
     }
 
+    fn put(&self, connection: PgConnection) {
+        self.shelf().idle.push(Idle { connection, since: Instant::now() });
+    }
+
+    fn doubt(&self) {
+        self.shelf().doubt = Some(Instant::now());
+    }
+
     fn clear(&self) {
-        let idle = std::mem::take(&mut *self.idle());
+        let idle = std::mem::take(&mut self.shelf().idle);
         drop(idle); // not while others wait for the lock
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A connection in use. Dropped half way through a statement, it is not used again.
+/// Somebody who waits for an answer. Who is dropped before it came, casts doubt on whatever is
+/// idle.
+struct Waiting<'a> {
+    at: &'a Connections,
+    answered: bool,
+}
+
+impl Waiting<'_> {
+    async fn for_answer<V>(mut self, answer: impl Future<Output = V>) -> V {
+        let answer = answer.await;
+        self.answered = true;
+        answer
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let (Connections::Ours(ours), false) = (self.at, self.answered) {
+            ours.doubt();
+        }
+    }
+}
+
+/// A connection in use. Dropped before it is given back, it is closed.
 enum Lent {
     Ours { connection: PgConnection, home: Arc<Ours>, permit: OwnedSemaphorePermit },
     Pool { connection: PoolConnection<Postgres>, pool: PgPool },
@@ -177,7 +248,7 @@ impl Lent {
 
     fn give_back(self) {
         if let Self::Ours { connection, home, permit } = self {
-            home.idle().push(Idle { connection, since: Instant::now() });
+            home.put(connection);
             drop(permit); // after it is there for the next
         }
     }
@@ -205,9 +276,26 @@ impl fmt::Debug for Connections {
     }
 }
 
+/// What holds on our own connections, unless the address says otherwise (`?options=-c name%3Dvalue`):
+///
+/// - A limit is counted under a lock, and only under `read committed` does the statement behind the
+///   lock see what was committed before it.
+/// - A statement that waits for a lock of somebody else's is given up at last. Longer than the layer
+///   waits, and than any statement of ours takes.
+pub(super) const SETTINGS: [(&str, &str); 2] =
+    [("default_transaction_isolation", "read committed"), ("statement_timeout", "5s")];
+
+/// As parameters of the connection and not by `SET`: a `PgBouncer` would pass that on to others.
+fn with_settings(options: PgConnectOptions) -> PgConnectOptions {
+    let said = options.get_options().unwrap_or_default().to_owned();
+    options.options(SETTINGS.into_iter().filter(|(name, _)| !said.contains(name)))
+}
+
 /// How long a call waits for a connection: less than the two seconds of the layer, so that the
 /// layer hears why.
 const PATIENCE: Duration = Duration::from_millis(1_500);
+/// How long an idle connection may take to say that it works.
+const SIGN_OF_LIFE: Duration = Duration::from_millis(500);
 const JUST_NOW: Duration = Duration::from_secs(1);
 const LONGEST_IDLE: Duration = Duration::from_secs(300);
 const MOST_ATTEMPTS: u32 = 5;

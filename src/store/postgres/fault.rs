@@ -47,6 +47,8 @@ pub(super) fn store_error(error: Error) -> StoreError {
             "22001" | "54000" => StoreErrorKind::TooLarge,
             // NUL in JSON, NULL in a subject that must not be, lists too deep, a date too late.
             "22P02" | "22P05" | "23502" | "54001" | "22008" => StoreErrorKind::Unencodable,
+            // It waited for a lock, for longer than `statement_timeout` or `lock_timeout`.
+            "57014" | "55P03" => StoreErrorKind::Timeout,
             _ => StoreErrorKind::Unavailable,
         },
         Error::ColumnDecode { .. } | Error::Decode(_) => StoreErrorKind::Undecodable,
@@ -69,13 +71,18 @@ pub(super) fn open_error(error: Error) -> OpenError {
             "42501" => (OpenErrorKind::Denied, DENIED),
             "3D000" => (OpenErrorKind::Config, "PostgreSQL has no database of this name"),
             "3F000" => (OpenErrorKind::Config, "the database has no schema of this name"),
-            "55P03" => (
+            "55P03" | "57014" => (
                 OpenErrorKind::Unreachable,
                 "somebody holds the table and it could not be brought up to date: try again later",
             ),
             "53300" | "53400" => (
                 OpenErrorKind::Unreachable,
                 "PostgreSQL has no connection to spare: try again later",
+            ),
+            "08P01" => (
+                OpenErrorKind::Config,
+                "a parameter of the connection was refused: tell the PgBouncer before the server \
+                 `ignore_startup_parameters = extra_float_digits, options`",
             ),
             code if code.starts_with("57P") || code.starts_with("08") => {
                 (OpenErrorKind::Unreachable, "PostgreSQL starts or stops: try again later")
@@ -108,8 +115,8 @@ pub(super) const ADDRESS: &str = "the address must be like postgres://user:passw
 const NO_TRUST: &str = "there is no TLS that `sslmode` is content with: the server has none, or a certificate that \
      is for another host or not to be trusted (`sslrootcert=ca.pem` names its authority)";
 
-pub(super) const DENIED: &str = "the user may not do this: let the owner of the table open it once with this version, and \
-     grant the user SELECT, INSERT, UPDATE and DELETE on it";
+pub(super) const DENIED: &str = "the user may not do this: let the owner of the table open it once with this version \
+     and these options, and grant the user SELECT, INSERT, UPDATE and DELETE on it";
 
 /// The driver's error without what might be of a session: the server's details quote rows.
 fn cause(error: Error) -> Box<dyn StdError + Send + Sync> {

@@ -2,10 +2,13 @@
 //!
 //! 1. Each call is one prepared statement and one round trip, creation under a limit included.
 //! 2. Version, existence and both deadlines are decided by the server, with the caller's time.
-//! 3. A connection that breaks costs the call that met it: one that can be repeated is, once, on a
+//! 3. There are never more connections than was said. A call that is dropped while the server works
+//!    on it leaves its connection to a task, which waits for the answer.
+//! 4. A connection that breaks costs the call that met it: one that can be repeated is, once, on a
 //!    new connection; the others fail and are not guessed at. Before such a call, a connection that
-//!    stood idle for more than a second is asked whether it still works.
-//! 4. Any number of nodes may share a table, open it at once and sweep it at once.
+//!    stood idle for more than a second is asked whether it still works; so is any after somebody
+//!    waited in vain.
+//! 5. Any number of nodes may share a table, open it at once and sweep it at once.
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,6 +31,7 @@ use crate::record::{Meta, Record, SessionData};
 mod calls;
 mod changes;
 mod connections;
+mod errand;
 mod fault;
 mod options;
 mod row;
@@ -49,8 +53,12 @@ type MakeData<T> = Arc<dyn Fn(&Meta) -> T + Send + Sync>;
 /// use sessile::{Key, SessionLayer, Values, store::PostgresStore};
 /// let store = PostgresStore::<Values>::connect("postgres://app:secret@db.internal/app").await?;
 /// let layer = SessionLayer::new(store, Key::generate());
+/// tokio::spawn(layer.sweeper(std::time::Duration::from_secs(60)));
 /// # Ok(()) }
 /// ```
+///
+/// What has expired stays in the table until somebody removes it, which is what the
+/// [sweeper](crate::SessionLayer::sweeper) is for. One node that has one is enough.
 ///
 /// # The table
 ///
@@ -80,8 +88,18 @@ type MakeData<T> = Arc<dyn Fn(&Meta) -> T + Send + Sync>;
 /// WHERE user_id = 'ann' AND expires_at > now();
 /// ```
 ///
-/// To end a session by hand, delete its row. To shorten it, lower `expires_at`. Other columns are
-/// changed with `version = version + 1`, so that nobody overwrites the change.
+/// To end a session by hand, delete its row. Whatever else is changed goes with
+/// `version = version + 1`, so that nobody who has just loaded it overwrites the change. To let it
+/// end in five minutes, for example:
+///
+/// ```sql
+/// UPDATE sessile_sessions SET absolute_at = now() + interval '5 min',
+///     expires_at = least(expires_at, now() + interval '5 min'), version = version + 1
+/// WHERE id = '8c6f4d0a-0f39-4f0e-9a55-6d4f0a3b9c11';
+/// ```
+///
+/// A program that knows `expires_at` only may lower that: it counts, and no later use or write
+/// puts it off again.
 ///
 /// # What survives a crash
 ///
@@ -106,8 +124,13 @@ type MakeData<T> = Arc<dyn Fn(&Meta) -> T + Send + Sync>;
 /// Postgres's texts have no NUL. Data with one, or a subject, is
 /// [`Unencodable`](crate::StoreErrorKind::Unencodable).
 ///
-/// A `PgBouncer` in transaction mode must be 1.21 or newer, with `max_prepared_statements` set.
-/// Nothing can be heard through it, so leave [`announce`](PostgresOptions::announce) off there.
+/// # Behind a `PgBouncer`
+///
+/// In transaction mode it must be 1.21 or newer, with `max_prepared_statements` set and
+/// `ignore_startup_parameters = extra_float_digits, options`. Nothing can be heard through it, so
+/// leave [`announce`](PostgresOptions::announce) off there: a cache would find that out, and ask the
+/// store every time. Give the user a `statement_timeout` (`ALTER ROLE app SET statement_timeout =
+/// '5s'`), since that of our own connections is lost on the way.
 pub struct PostgresStore<T> {
     calls: Arc<Calls<T>>,
     announcements: Option<Announcements>,

@@ -65,6 +65,10 @@ impl<T> PostgresOptions<T> {
 
     /// The server of a pool (of sqlx 0.9) that the application has anyway.
     ///
+    /// Its transactions must be `READ COMMITTED`, as they are unless somebody changed that; else
+    /// opening fails as [`Config`](crate::OpenErrorKind::Config). Give its connections a
+    /// `statement_timeout`, so that a statement that waits for a lock does not wait for ever.
+    ///
     /// Build the pool with `test_before_acquire(false)`, or each call is two round trips, and with
     /// an `acquire_timeout` below the layer's store timeout of 2 seconds. The pool asks the server
     /// for a sign of life after each call, which nobody waits for but the connection; and it does
@@ -125,6 +129,9 @@ impl<T> PostgresOptions<T> {
     /// How many connections at most, beside the one that listens for changes. They are opened when
     /// they are needed. Means nothing to a store that is given a pool.
     ///
+    /// Each gives a statement five seconds (`statement_timeout`), for which an address may say
+    /// another time: `postgres://app@localhost/app?options=-c%20statement_timeout%3D10s`.
+    ///
     /// ```
     /// use sessile::{Values, store::PostgresOptions};
     /// let options = PostgresOptions::<Values>::new("postgres://app@localhost/app").max_connections(4);
@@ -136,14 +143,20 @@ impl<T> PostgresOptions<T> {
 
     /// Whether this store tells other nodes what it changes, by NOTIFY, and hears what they change,
     /// so that caches can be kept in step: with it, [`Store::changes`](crate::store::Store::changes)
-    /// answers. Every node that writes to the table must have it on.
+    /// answers.
+    ///
+    /// What others change is told as well: an operator, fastapi-anchor, a node that has this off.
+    /// Triggers see to that, which opening makes if they are not there (the owner of the table must
+    /// open it once with this on). They stay when it is turned off again, until somebody says
+    /// `DROP FUNCTION sessile_sessions_tell CASCADE`.
     ///
     /// It is off unless asked for, because Postgres lets transactions that notify commit one
     /// at a time, all databases of the server together: it costs throughput of writes, and only a
     /// cache has a use for it.
     ///
     /// Told are each write of a session except a touch, and each end except by its deadline, which
-    /// a cache knows without being told.
+    /// a cache knows without being told. Of changes by others those count that raise `version` or
+    /// lower `expires_at`, and deletions.
     ///
     /// ```
     /// use sessile::{Values, store::PostgresOptions};
@@ -174,10 +187,10 @@ impl<T: SessionData> PostgresOptions<T> {
             Source::Pool(pool) => Connections::Pool(pool.clone()),
         };
         let name = TableName::parse(&self.table)?;
-        let table = schema::prepare(&connections, name).await?;
+        let table = schema::prepare(&connections, name, self.announce).await?;
         let announcements = self
             .announce
-            .then(|| Announcements { options: connections.options(), channel: table.channel() });
+            .then(|| Announcements { connections: connections.clone(), channel: table.channel() });
         let statements = Statements::new(&table, self.announce);
         let (max_data, when_missing) = (self.max_data, self.when_missing);
         let calls = Calls { connections, statements, max_data, when_missing };

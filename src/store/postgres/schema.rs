@@ -10,7 +10,11 @@ use super::table::{Table, TableName, VERSION};
 use crate::error::{OpenError, OpenErrorKind, StoreError};
 
 /// Finds the table, or makes it, or adds what it lacks. Several may do so at once.
-pub(super) async fn prepare(at: &Connections, name: TableName) -> Result<Table, OpenError> {
+pub(super) async fn prepare(
+    at: &Connections,
+    name: TableName,
+    announce: bool,
+) -> Result<Table, OpenError> {
     let (table, existed) = locate(at, name).await?;
     if !existed {
         // Somebody may be making it. Their commit shows in a query before it shows in what a
@@ -23,6 +27,9 @@ pub(super) async fn prepare(at: &Connections, name: TableName) -> Result<Table, 
             return Err(unfit("it lacks columns that should be there"));
         }
     }
+    if announce && !inspect(at, &table).await?.tells {
+        at.script(table.fill(include_str!("announce.sql"))).await.map_err(fault::open_error)?;
+    }
     Ok(table)
 }
 
@@ -33,6 +40,7 @@ async fn locate(at: &Connections, name: TableName) -> Result<(Table, bool), Open
     let row = one(at, LOCATE, arguments).await?;
     let schema: Option<String> = row.try_get(0).map_err(fault::open_error)?;
     let existed = row.try_get(1).map_err(fault::open_error)?;
+    check_isolation(row.try_get(2).map_err(fault::open_error)?)?;
     match schema {
         Some(schema) => Ok((name.within(schema), existed)),
         None => Err(OpenError::new(
@@ -41,6 +49,22 @@ async fn locate(at: &Connections, name: TableName) -> Result<(Table, bool), Open
              `schema.table`",
         )),
     }
+}
+
+/// Under any other, a statement does not see the log-ins that its lock made it wait for, and a limit
+/// is none.
+fn check_isolation(level: &str) -> Result<(), OpenError> {
+    if matches!(level, "read committed" | "read uncommitted") {
+        return Ok(());
+    }
+    Err(OpenError::new(
+        OpenErrorKind::Config,
+        format!(
+            "its transactions are `{level}`, under which a limit of sessions does not hold: give the \
+             pool's options `.options([(\"default_transaction_isolation\", \"read committed\")])`, \
+             or set that for the user or the database"
+        ),
+    ))
 }
 
 /// What is there.
@@ -54,6 +78,8 @@ struct Found {
     note: Option<String>,
     /// Whether the user may do all that a store does.
     allowed: bool,
+    /// Whether it has the triggers that tell what others change.
+    tells: bool,
 }
 
 async fn inspect(at: &Connections, table: &Table) -> Result<Found, OpenError> {
@@ -67,6 +93,7 @@ async fn inspect(at: &Connections, table: &Table) -> Result<Found, OpenError> {
             function: row.try_get(2)?,
             note: row.try_get(3)?,
             allowed: row.try_get(4)?,
+            tells: row.try_get(5)?,
         })
     };
     found().map_err(fault::open_error)
@@ -135,7 +162,8 @@ const LOCATE: &str = "
 SELECT coalesce(
     (SELECT nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
         WHERE pg_class.oid = to_regclass($1)),
-    $2, current_schema())::text, to_regclass($1) IS NOT NULL";
+    $2, current_schema())::text, to_regclass($1) IS NOT NULL,
+    current_setting('transaction_isolation')";
 
 const AWAIT_MAKERS: &str =
     "SELECT pg_advisory_xact_lock_shared(hashtextextended('sessile schema', 0))";
@@ -156,7 +184,9 @@ SELECT
         WHERE attname = 'version'),
     coalesce((SELECT has_any_column_privilege(oid, 'SELECT')
         AND has_any_column_privilege(oid, 'INSERT') AND has_any_column_privilege(oid, 'UPDATE')
-        AND has_table_privilege(oid, 'DELETE') FROM found), false)";
+        AND has_table_privilege(oid, 'DELETE') FROM found), false),
+    (SELECT count(*) = 3 FROM pg_trigger JOIN found ON tgrelid = found.oid WHERE tgenabled <> 'D'
+        AND tgname IN ('sessile_tell_delete', 'sessile_tell_update', 'sessile_tell_truncate'))";
 
 /// The columns that a table must have from the start; the others can be added.
 const FIRST: [&str; 4] = ["id", "user_id", "expires_at", "created_at"];

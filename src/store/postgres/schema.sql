@@ -1,6 +1,7 @@
 -- What lacks of a table of sessions. Safe to run again, and by several at once.
 SET LOCAL client_min_messages = warning; -- not "already exists, skipping"
 SET LOCAL lock_timeout = '5s'; -- better to fail than to hold up a busy table
+SET LOCAL statement_timeout = 0; -- an index on a large table takes its time
 SELECT pg_advisory_xact_lock(hashtextextended('sessile schema', 0));
 
 CREATE TABLE IF NOT EXISTS {table} (

@@ -25,9 +25,10 @@ pub(super) struct Statements {
 impl Statements {
     /// With `announce`, whatever changes or ends a session tells so in the same statement.
     pub(super) fn new(table: &Table, announce: bool) -> Self {
+        let (ours, channel) = if announce { (OURS, OUR_CHANNEL) } else { ("", "NULL") };
         let quiet = |sql: &str| -> Arc<str> {
             let sql = sql.replace("{meta}", META).replace("{mine}", MINE).replace("{seen}", SEEN);
-            table.fill(&sql).into()
+            table.fill(&sql.replace("{lowered}", LOWERED).replace("{ours}", ours)).into()
         };
         // A part that nobody reads is not evaluated, hence `heard`.
         let telling = |sql: &str, news: &str| match announce {
@@ -39,9 +40,7 @@ impl Statements {
         };
         Self {
             load: quiet(LOAD),
-            create: quiet(
-                &CREATE.replace("{where}", if announce { "'{channel}'" } else { "NULL" }),
-            ),
+            create: quiet(&CREATE.replace("{where}", channel)),
             replace: telling(REPLACE, WRITTEN),
             touch: quiet(TOUCH),
             delete: telling(DELETE, ENDED),
@@ -72,11 +71,12 @@ const CREATE: &str = "SELECT outcome, replaced, evicted FROM {create}($1, $2, $3
 const REPLACE: &str = "
 WITH written AS (
     UPDATE {table} SET
-        user_id = $4, expires_at = least($12, coalesce({seen} + $13 * interval '1 ms', 'infinity')),
+        user_id = $4, expires_at = least({lowered}, $12, {seen} + $13 * interval '1 ms'),
         created_at = $5, version = $6, generation = $7, confirmed = $8, persistent = $9,
-        renewed_at = $10, authenticated_at = $11, last_seen_at = {seen}, absolute_at = $12,
-        idle_ms = $13, data = $15::text::jsonb, context = $16::text::jsonb
-    WHERE id = $1 AND version = $3 AND expires_at > $2
+        renewed_at = $10, authenticated_at = $11, last_seen_at = {seen},
+        absolute_at = least({lowered}, $12), idle_ms = $13, data = $15::text::jsonb,
+        context = $16::text::jsonb
+    WHERE id = $1 AND version = $3 AND expires_at > $2{ours}
     RETURNING id, version
 ){told}
 SELECT EXISTS (SELECT FROM written), CASE WHEN NOT EXISTS (SELECT FROM written)
@@ -88,13 +88,18 @@ const SEEN: &str = "greatest(last_seen_at, created_at, $14)";
 const TOUCH: &str = "
 UPDATE {table} SET
     last_seen_at = greatest(last_seen_at, created_at, $3),
-    expires_at = least(coalesce(absolute_at, expires_at), coalesce(
-        greatest(last_seen_at, created_at, $3) + idle_ms * interval '1 ms', 'infinity'))
+    expires_at = least({lowered}, coalesce(absolute_at, expires_at),
+        greatest(last_seen_at, created_at, $3) + idle_ms * interval '1 ms')
 WHERE id = $1 AND expires_at > $2
 RETURNING true";
 
+/// The deadline, if it is earlier than the row's own limits say: then somebody lowered it, and it
+/// stays. (`least` passes over what is NULL.)
+const LOWERED: &str = "CASE WHEN expires_at < least(coalesce(absolute_at, expires_at),
+    greatest(last_seen_at, created_at) + idle_ms * interval '1 ms') THEN expires_at END";
+
 const DELETE: &str = "
-WITH gone AS (DELETE FROM {table} WHERE id = $1 RETURNING id, expires_at > $2 AS live){told}
+WITH gone AS (DELETE FROM {table} WHERE id = $1{ours} RETURNING id, expires_at > $2 AS live){told}
 SELECT live{heard} FROM gone";
 
 /// Rows that another sweeper has in hand are left to it.
@@ -103,7 +108,7 @@ WITH gone AS (
     DELETE FROM {table} WHERE expires_at <= $1 AND id = ANY (ARRAY(
         SELECT id FROM {table} WHERE expires_at <= $1
         ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
-    )) RETURNING true
+    )){ours} RETURNING true
 ) SELECT count(*) FROM gone";
 
 const LIST: &str = "
@@ -118,7 +123,7 @@ WITH found AS MATERIALIZED (
     ORDER BY id LIMIT $3 + 1
 ), gone AS (
     DELETE FROM {table} WHERE user_id = $1 AND expires_at > $2
-        AND id = ANY (ARRAY(SELECT id FROM found ORDER BY id LIMIT $3))
+        AND id = ANY (ARRAY(SELECT id FROM found ORDER BY id LIMIT $3)){ours}
     RETURNING id
 ){told}
 SELECT ARRAY(SELECT id FROM gone ORDER BY id), (SELECT count(*) FROM found) > $3{heard}";
@@ -132,3 +137,11 @@ const ENDED: &str = "
     SELECT pg_notify('{channel}', CASE
         WHEN count(*) > {most_told} THEN '*' ELSE string_agg(id::text, ' ') END)
     FROM gone HAVING count(*) > 0";
+
+/// Keeps the triggers of `announce.sql` quiet, in this statement alone. It is asked once, before
+/// the first row is written.
+const OURS: &str = " AND (SELECT set_config('sessile.announces', 'on', true)) = 'on'";
+
+/// The same where arguments are computed before the function runs.
+const OUR_CHANNEL: &str =
+    "CASE set_config('sessile.announces', 'on', true) WHEN 'on' THEN '{channel}' END";

@@ -61,6 +61,11 @@ impl Table {
         format!("{}_create_{VERSION}", self.name)
     }
 
+    /// What the triggers do that tell the changes of others.
+    pub(super) fn tell(&self) -> String {
+        format!("{}_tell", self.name)
+    }
+
     pub(super) fn by_subject(&self) -> String {
         format!("{}_by_subject", self.name)
     }
@@ -80,6 +85,7 @@ impl Table {
         let within = |name: &str| format!("{}.{}", Quoted(&self.schema), Quoted(name));
         sql.replace("{table}", &within(&self.name))
             .replace("{create}", &within(&self.create()))
+            .replace("{tell}", &within(&self.tell()))
             .replace("{by_subject}", &Quoted(&self.by_subject()).to_string())
             .replace("{by_deadline}", &Quoted(&self.by_deadline()).to_string())
             .replace("{channel}", &self.channel())
@@ -135,12 +141,15 @@ mod tests {
     #[test]
     fn every_name_is_short_enough_and_every_hole_filled() {
         let table = TableName::parse(&"x".repeat(48)).unwrap().within("we\"ird".to_owned());
-        for name in [table.create(), table.by_subject(), table.by_deadline(), table.channel()] {
+        let names = [table.create(), table.tell(), table.by_subject(), table.by_deadline()];
+        for name in names.into_iter().chain([table.channel()]) {
             assert!(name.len() <= 63, "{name}");
         }
-        let sql = table.fill(include_str!("schema.sql"));
-        assert!(sql.contains("\"we\"\"ird\".\"xxx"), "{sql}");
-        let holes = sql.replace("'{}'", "");
-        assert!(!holes.contains('{'), "{holes}");
+        for file in [include_str!("schema.sql"), include_str!("announce.sql")] {
+            let sql = table.fill(file);
+            assert!(sql.contains("\"we\"\"ird\".\"xxx"), "{sql}");
+            let holes = sql.replace("'{}'", "");
+            assert!(!holes.contains('{'), "{holes}");
+        }
     }
 }

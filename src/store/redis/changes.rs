@@ -4,20 +4,18 @@
 //! deleted or expires. A connection that breaks, a server that is silent for a second or a cluster
 //! that looks different all end the feed, and whoever listens begins anew.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::{MultiplexedConnection, SendError};
 use redis::{ProtocolVersion, PushInfo, PushKind, Value};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::RedisStore;
-use super::address::Peer;
 use super::dial;
 use super::engine::Engine;
 use super::failure::Failure;
+use super::primaries::ask_each;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::record::SessionData;
 use crate::store::answer::Answer;
@@ -39,11 +37,10 @@ impl Engine {
     /// Listens until something breaks, and answers what it was.
     async fn follow(self: &Arc<Self>, tell: &Tell) -> Result<StoreError, StoreError> {
         let primaries = self.fleet.primaries(self.until()).await?;
-        let peers: BTreeSet<Peer> = primaries.iter().map(|(peer, _)| peer.clone()).collect();
         let mut connections = Vec::new();
-        for (_, info) in primaries {
+        for info in &primaries.addresses {
             let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-            let info = info.set_redis_settings(settings);
+            let info = info.clone().set_redis_settings(settings);
             connections.push(self.track(info, tell, self.until()).await?);
         }
         tell(Change::Listening);
@@ -51,11 +48,7 @@ impl Engine {
             let until = Instant::now() + BEAT;
             pulse(&connections, until + SILENCE).await?;
             tell(Change::Alive);
-            let now: BTreeSet<Peer> = {
-                let primaries = self.fleet.primaries(until + SILENCE).await?;
-                primaries.into_iter().map(|(peer, _)| peer).collect()
-            };
-            if now != peers {
+            if !self.fleet.are_still(&primaries, &connections, until + SILENCE).await? {
                 return Ok(broken("the primaries are others now"));
             }
             sleep_until(until).await;
@@ -106,20 +99,8 @@ impl Engine {
 /// Whether all connections work. Twice, because a server writes the names of what has changed
 /// after it has answered the commands that came in the same moment.
 async fn pulse(connections: &[MultiplexedConnection], until: Instant) -> Result<(), StoreError> {
-    let mut beats = JoinSet::new();
-    for connection in connections {
-        let mut connection = connection.clone();
-        beats.spawn(async move {
-            for _ in 0..2 {
-                let ping = redis::cmd("PING");
-                let answer = timeout_at(until, dial::exchange(&mut connection, &ping)).await;
-                answer.map_err(|_| Failure::Late)?.map_err(Failure::Sent)?;
-            }
-            Ok::<_, Failure>(())
-        });
-    }
-    for beat in beats.join_all().await {
-        beat?;
+    for _ in 0..2 {
+        ask_each(connections, &redis::cmd("PING"), until).await?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use redis::{Cmd, Value};
 use tokio::time::Instant;
 
+use super::cluster;
 use super::draft::Draft;
 use super::failure::{self, unexpected};
 use super::fleet::{Effect, Fleet};
@@ -35,13 +36,11 @@ impl Engine {
         let [record, index] = self.layout.probe();
         let probe = PROBE.on([&*record, &*index]).run(&self.fleet, until).await;
         probe.map_err(|failure| failure::opening(&failure))?;
-        let mut question = redis::cmd("CLUSTER");
-        question.arg("SLOTS");
-        let Fleet::One { link, .. } = &self.fleet else {
+        let Fleet::One(link) = &self.fleet else {
             return Ok(());
         };
         // One of a cluster has room for some sessions and would refuse the others.
-        match link.send(&question, until).await {
+        match link.send(&cluster::question(), until).await {
             Ok(_) => Err(OpenError::new(OpenErrorKind::Config, failure::A_CLUSTER)),
             Err(_) => Ok(()),
         }
@@ -120,7 +119,7 @@ impl Engine {
     }
 
     /// Writes over a session. In steps, a session that changes hands takes its new place in an
-    /// index before and leaves the old one after.
+    /// index before and leaves the old one after; one that may last longer sees to its place first.
     pub(super) async fn replace(
         &self,
         id: Id,
@@ -131,12 +130,13 @@ impl Engine {
         let until = self.until();
         let stamp = if self.whole { IN_REACH } else { "" };
         let answer = self.try_replace(id, expected, &draft, now, stamp, until).await?;
-        if word(&answer) != "index" {
-            return self.saved(id, &answer, until).await;
-        }
-        let entered = self.enter(id, &draft, "", until).await?.ok_or_else(unexpected)?;
+        let kept = match answer.as_slice() {
+            [word, kept] if word == "index" => kept,
+            _ => return self.saved(id, &answer, until).await,
+        };
+        let entered = self.enter(id, &draft, "", kept, until).await?.ok_or_else(unexpected)?;
         let answer = self.try_replace(id, expected, &draft, now, &entered.stamp, until).await?;
-        if word(&answer) != "done" {
+        if word(&answer) != "done" && kept.is_empty() {
             self.leave(id, &format!("{}/{}", draft.owner, entered.stamp), until).await?;
         }
         self.saved(id, &answer, until).await
@@ -225,17 +225,19 @@ impl Engine {
         Ok(word(&answer) == "1")
     }
 
-    /// Takes a place in the index of the draft's subject. With a digest: only if the index is
-    /// still as it was; otherwise `None`.
+    /// Takes a place in the index of the draft's subject, or keeps the one with this stamp for as
+    /// long as the draft may last. With a digest: only if the index is still as it was; otherwise
+    /// `None`.
     pub(super) async fn enter(
         &self,
         id: Id,
         draft: &Draft,
         digest: &str,
+        kept: &str,
         until: Instant,
     ) -> Result<Option<Entered>, StoreError> {
         let index = self.layout.index(&draft.owner);
-        let call = ENTER.on([&index]).arg(id.to_string()).arg(draft.absolute).arg(digest);
+        let call = ENTER.on([&index]).arg(id.to_string()).arg(draft.absolute).arg(digest).arg(kept);
         let mut answer = call.texts(&self.fleet, until).await?.into_iter();
         match (answer.next().as_deref(), answer.next()) {
             (Some("done"), Some(stamp)) => Ok(Some(Entered { stamp, others: answer.collect() })),

@@ -47,9 +47,18 @@ impl Failure {
                     | ServerErrorKind::ClusterDown
                     | ServerErrorKind::MasterDown
                     | ServerErrorKind::BusyLoading
-                    | ServerErrorKind::ReadOnly
             )
-        )
+        ) || self
+            .error()
+            .is_some_and(|error| speaks_of(error, "READONLY") || speaks_of(error, IN_TWO_PLACES))
+    }
+
+    /// The same where it was another command that failed, before the one in question was sent.
+    pub(super) fn unsent(self) -> Self {
+        match self {
+            Self::Sent(error) => Self::Unsent(error),
+            failure => failure,
+        }
     }
 }
 
@@ -73,7 +82,7 @@ impl From<Failure> for StoreError {
 }
 
 /// A script's own complaint is wrapped in words that differ from version to version.
-fn speaks_of(error: &RedisError, word: &str) -> bool {
+pub(super) fn speaks_of(error: &RedisError, word: &str) -> bool {
     error.detail().is_some_and(|detail| detail.contains(word)) || error.code() == Some(word)
 }
 
@@ -100,13 +109,8 @@ pub(super) fn opening(failure: &Failure) -> OpenError {
             .iter()
             .any(|word| speaks_of(&error, word));
     let (kind, remedy) = if denied {
-        (
-            OpenErrorKind::Denied,
-            "check user and password, and that the user may run `@string @sortedset @keyspace \
-             @scripting time client|tracking` on the keys of this prefix",
-        )
-    } else if kind == ErrorKind::Server(ServerErrorKind::ReadOnly) || speaks_of(&error, "READONLY")
-    {
+        (OpenErrorKind::Denied, NO_RIGHT)
+    } else if speaks_of(&error, "READONLY") {
         (
             OpenErrorKind::Unreachable,
             "this server is a replica: name the primary, or let Sentinel find it with \
@@ -133,5 +137,51 @@ pub(super) fn opening(failure: &Failure) -> OpenError {
     OpenError::new(kind, remedy).with_source(error)
 }
 
+const NO_RIGHT: &str = "check user and password, and that the user may run `@string @sortedset \
+                        @keyspace @scripting time ping info role select asking client|tracking \
+                        cluster|slots` on the keys of this prefix";
+
 pub(super) const A_CLUSTER: &str =
     "the server is one of a cluster: write `redis+cluster://` for it";
+
+/// What a server says when a script needs a key that is not here, or not yet, because the slot is
+/// being moved. Scripts write nothing before they have read what they need.
+const IN_TWO_PLACES: &str = "non local key";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_names_the_same_rights_as_the_remedy() {
+        let documented: Vec<&str> = include_str!("mod.rs")
+            .split_once("ACL SETUSER")
+            .and_then(|(_, rest)| rest.split_once("```"))
+            .map(|(rights, _)| rights.split_whitespace().filter_map(|word| word.strip_prefix('+')))
+            .unwrap()
+            .collect();
+        let asked: Vec<&str> = NO_RIGHT.split('`').nth(1).unwrap().split(' ').collect();
+        assert_eq!(documented, asked);
+    }
+
+    #[test]
+    fn what_a_server_refused_to_do_for_now_may_be_sent_again() {
+        let said = |text: &str| {
+            let answer = redis::parse_redis_value(format!("-{text}\r\n").as_bytes()).unwrap();
+            Failure::Sent(answer.extract_error().unwrap_err()).is_passing()
+        };
+        let wrapped = "ERR Error running script (call to f_12): @user_script:3: ";
+        for (text, passing) in [
+            ("TRYAGAIN Multiple keys request during rehashing of slot".to_owned(), true),
+            ("READONLY You can't write against a read only replica.".to_owned(), true),
+            (format!("{wrapped}-READONLY You can't write against a read only replica."), true),
+            ("ERR Script attempted to access a non local key in a cluster node".to_owned(), true),
+            (format!("{wrapped}Lua script attempted to access a non local key in a node"), true),
+            ("NOREPLICAS Not enough good replicas to write.".to_owned(), false),
+            ("OOM command not allowed when used memory > 'maxmemory'.".to_owned(), false),
+            (format!("{wrapped}UNDECODABLE"), false),
+        ] {
+            assert_eq!(said(&text), passing, "{text}");
+        }
+    }
+}

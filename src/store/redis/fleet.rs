@@ -4,10 +4,10 @@
 //! outcome is unknown is sent again, once, if it only reads; a write is not, for a compare-and-swap
 //! that was lost on the way back would then fail against itself.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Cmd, ConnectionInfo, RedisError, ServerErrorKind, Value};
+use redis::{Cmd, RedisError, ServerErrorKind, Value};
 use tokio::time::{Instant, sleep};
 
 use super::address::{Address, Peer};
@@ -28,31 +28,30 @@ pub(super) enum Effect {
 
 pub(super) enum Fleet {
     /// One server, or the primary that Sentinels name.
-    One {
-        link: Link,
-        dial: Dial,
-    },
-    Cluster(Cluster),
+    One(Link),
+    Cluster(Arc<Cluster>),
 }
 
 impl Fleet {
     pub(super) fn new(address: Address, patience: Duration) -> Self {
         let dial = match address {
             Address::Cluster { seeds, manner } => {
-                return Self::Cluster(Cluster::new(seeds, manner, patience));
+                return Self::Cluster(Arc::new(Cluster::new(seeds, manner, patience)));
             }
             Address::One(info) => Dial::One(info),
             Address::Sentinel { sentinels, service, manner } => {
+                let link = |info| Link::new(Dial::One(info), patience);
+                let sentinels = sentinels.into_iter().map(link).collect();
                 Dial::Primary { sentinels, service, manner }
             }
         };
-        Self::One { link: Link::new(dial.clone(), patience), dial }
+        Self::One(Link::new(dial, patience))
     }
 
-    pub(super) const fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> &'static str {
         match self {
-            Self::One { dial: Dial::One(_), .. } => "one server",
-            Self::One { .. } => "Sentinel",
+            Self::One(link) if matches!(link.whom(), Dial::One(_)) => "one server",
+            Self::One(_) => "Sentinel",
             Self::Cluster(_) => "cluster",
         }
     }
@@ -77,6 +76,9 @@ impl Fleet {
                 return Err(failure);
             }
             if !matches!(failure.refusal(), Some(ServerErrorKind::Moved)) && failure.is_passing() {
+                if Instant::now() + pause >= until {
+                    return Err(failure);
+                }
                 sleep(pause).await;
                 pause *= 2;
             }
@@ -99,13 +101,19 @@ impl Fleet {
 
     async fn attempt(&self, key: &str, command: &Cmd, until: Instant) -> Result<Value, Failure> {
         let cluster = match self {
-            Self::One { link, .. } => return link.send(command, until).await,
+            Self::One(link) => return link.send(command, until).await,
             Self::Cluster(cluster) => cluster,
         };
         let mut map = cluster.map();
         let slot = slot(key);
-        if map.owner(slot).is_none() {
-            cluster.refresh(&map, until).await?;
+        // A node that did not answer may have been replaced. Who found out may not have waited to
+        // see by whom.
+        let in_doubt = map.owner(slot).map(|owner| cluster.link(owner).is_in_doubt());
+        if in_doubt != Some(false) {
+            let refreshed = cluster.refresh(&map, until).await;
+            if in_doubt.is_none() {
+                refreshed?;
+            }
             map = cluster.map();
         }
         let owner = map.owner(slot).ok_or_else(nobody)?;
@@ -121,45 +129,25 @@ impl Fleet {
                 return Err(failure);
             }
         }
-        if !matches!(failure, Failure::Sent(_)) || failure.is_passing() {
+        if failure.is_passing() {
             // What the failed command came to is not changed by whether the map is had.
             drop(cluster.refresh(&map, until).await);
         }
         Err(failure)
     }
 
-    /// All servers that take writes, and how to connect to each.
-    pub(super) async fn primaries(
-        &self,
-        until: Instant,
-    ) -> Result<Vec<(Peer, ConnectionInfo)>, Failure> {
+    /// The servers that take writes, as far as is known, and the connection to each, for commands
+    /// without a key; and what stays the same until slots move between them.
+    pub(super) fn servers(&self) -> (Vec<(Peer, Link)>, String) {
         match self {
-            Self::One { dial: Dial::One(info), .. } => Ok(vec![(only(), info.clone())]),
-            Self::One { dial: dial @ Dial::Primary { manner, .. }, .. } => {
-                let primary = dial.primary(until).await.map_err(Failure::Unsent)?;
-                let info = manner.at(&primary);
-                Ok(vec![(primary, info)])
-            }
+            Self::One(link) => (vec![(only(), link.clone())], String::new()),
             Self::Cluster(cluster) => {
-                cluster.refresh(&cluster.map(), until).await?;
-                let primaries = cluster.map().primaries().into_iter();
-                Ok(primaries
-                    .map(|peer| {
-                        let info = cluster.manner().at(&peer);
-                        (peer, info)
-                    })
-                    .collect())
-            }
-        }
-    }
-
-    /// The connection to each of them, for commands without a key, as far as is known.
-    pub(super) fn links(&self) -> Vec<(Peer, Link)> {
-        match self {
-            Self::One { link, .. } => vec![(only(), link.clone())],
-            Self::Cluster(cluster) => {
-                let primaries: BTreeSet<Peer> = cluster.map().primaries();
-                primaries.into_iter().map(|peer| (peer.clone(), cluster.link(&peer))).collect()
+                let map = cluster.map();
+                let links = map.primaries().into_iter().map(|peer| {
+                    let link = cluster.link(&peer);
+                    (peer, link)
+                });
+                (links.collect(), map.digest())
             }
         }
     }
@@ -167,7 +155,7 @@ impl Fleet {
     /// Asks who they are now.
     pub(super) async fn look_around(&self, until: Instant) -> Result<(), Failure> {
         match self {
-            Self::One { .. } => Ok(()),
+            Self::One(_) => Ok(()),
             Self::Cluster(cluster) => cluster.refresh(&cluster.map(), until).await,
         }
     }

@@ -41,6 +41,7 @@ mod fleet;
 mod layout;
 mod link;
 mod options;
+mod primaries;
 mod row;
 mod scan;
 mod script;
@@ -113,6 +114,19 @@ mod whole;
 ///   is about to come: for ten seconds, logins for which that decides about the limit wait, and
 ///   fail with a timeout.
 ///
+/// # Which rights
+///
+/// A user of Redis's access lists needs these, on every server, and is told so when one is missing:
+///
+/// ```text
+/// ACL SETUSER app on >… ~sessile:* +@string +@sortedset +@keyspace +@scripting +time +ping +info
+///     +role +select +asking +client|tracking +cluster|slots
+/// ```
+///
+/// `role` is for Sentinel, `select` for a database other than 0, `asking` and `cluster|slots` for a
+/// cluster, `client|tracking` and `ping` for the [change feed](Store::changes), `info` for
+/// [going through all sessions](Store::all).
+///
 /// # Which servers
 ///
 /// The whole conformance kit and the fault tests pass on one server, through Sentinel and in a
@@ -122,8 +136,9 @@ mod whole;
 /// # When servers fail
 ///
 /// Every call on a session ends within the [timeout](RedisOptions::timeout), and so does each page
-/// of a long list. In a cluster the steps that are left then go on without the caller. A connection that breaks or
-/// does not answer is replaced; while that fails, calls fail at once, and one attempt is made after
+/// of a long list. In a cluster the steps that are left then go on without the caller. A connection
+/// is replaced when it breaks, and when it owes answers and has given none for three quarters of the
+/// timeout, whoever still waits; while that fails, calls fail at once, and one attempt is made after
 /// pauses of 50 milliseconds up to a second. Reads are sent again once, writes are not, unless the
 /// server said that it did nothing. In a cluster the map of slots is read again when a node does
 /// not answer or names another; with Sentinel the primary is asked for at each new connection.

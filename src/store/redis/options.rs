@@ -61,7 +61,9 @@ impl RedisOptions {
     /// prefixes know nothing of each other, unless one prefix begins with the other.
     ///
     /// A prefix with a hash tag (`{shop}:`) keeps all sessions on one node of a cluster, where
-    /// every call is one step again.
+    /// every call is one step again. While their slot moves to another node, such a step may find
+    /// its keys in two places: then what concerns a subject (a log-in as one included) is tried
+    /// again for up to half a second, and fails.
     ///
     /// ```
     /// # use sessile::store::RedisOptions;

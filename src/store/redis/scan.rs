@@ -1,4 +1,8 @@
 //! Going through all sessions, server by server.
+//!
+//! A server's own cursor means nothing to another process, not even to the same server after a
+//! restart, and a slot that moves may move behind one's back. Both are noticed, and all begins
+//! again: a session may be seen twice but not be missed.
 
 use redis::{FromRedisValue, Value};
 
@@ -26,20 +30,32 @@ impl<T: SessionData> Scan for RedisStore<T> {
     }
 }
 
-/// Which server, by its place in the order of their names, and that server's own cursor.
+/// How far one has come.
+#[derive(Debug, PartialEq, Eq)]
 struct Place {
     server: Peer,
+    /// That server's own; 0 at its beginning.
     cursor: u64,
+    /// The process that gave the cursor; nothing at the beginning.
+    run: String,
+    /// Which server had which slot when the first one was begun.
+    map: String,
 }
 
 impl Place {
+    const fn beginning(server: Peer, map: String) -> Self {
+        Self { server, cursor: 0, run: String::new(), map }
+    }
+
     fn parse(cursor: &Cursor) -> Option<Self> {
-        let (server, cursor) = cursor.as_str().rsplit_once(' ')?;
-        Some(Self { server: Peer::parse(server)?, cursor: cursor.parse().ok()? })
+        let mut words = cursor.as_str().splitn(4, ' ');
+        let (cursor, run, map) = (words.next()?.parse().ok()?, words.next()?, words.next()?);
+        let server = Peer::parse(words.next()?)?;
+        Some(Self { server, cursor, run: run.to_owned(), map: map.to_owned() })
     }
 
     fn cursor(&self) -> Cursor {
-        Cursor::new(format!("{}:{} {}", self.server.host, self.server.port, self.cursor))
+        Cursor::new(format!("{} {} {} {}", self.cursor, self.run, self.map, self.server))
     }
 }
 
@@ -52,39 +68,51 @@ impl Engine {
     ) -> Result<Scanned, StoreError> {
         let until = self.until();
         let from = from.as_ref().and_then(Place::parse);
-        // Who the servers are is asked for each of them and not for each step: that takes longer.
-        if from.as_ref().is_none_or(|from| from.cursor == 0) {
+        // Who the servers are is asked at the ends of each and not for each step: that takes longer.
+        if from.is_none() {
             self.fleet.look_around(until).await?;
         }
-        let servers = self.fleet.links();
-        // A server that has gone leaves no trace of how far one came: all begins again, for a
-        // session may be seen twice but not be missed.
-        let known = from.as_ref().and_then(|from| {
+        let (servers, map) = self.fleet.servers();
+        let known = from.filter(|from| from.map == map);
+        let known = known.and_then(|from| {
             let place = servers.iter().position(|(peer, _)| *peer == from.server)?;
-            Some((place, from.cursor))
+            Some((place, from.cursor, from.run))
         });
-        let (place, cursor) = known.unwrap_or((0, 0));
+        let (place, cursor, run) = known.unwrap_or_default();
         let Some((peer, link)) = servers.get(place) else {
             return Ok(Scanned::default());
         };
         let mut command = redis::cmd("SCAN");
         command.arg(cursor).arg("MATCH").arg(pattern(&self.layout));
         command.arg("COUNT").arg(max.clamp(1, 10_000)).arg("TYPE").arg("string");
-        let answer = match link.send(&command, until).await {
-            Ok(answer) => answer,
+        let mut question = redis::cmd("INFO");
+        question.arg("server");
+        let [info, answer] = match link.send_both([&question, &command], until).await {
+            Ok(answers) => answers,
             Err(failure) => {
                 // Whether or not it is the reason, the next step shall know who has taken over.
                 drop(self.fleet.look_around(until).await);
                 return Err(failure.into());
             }
         };
+        let again = || servers.first().map(|(peer, _)| Place::beginning(peer.clone(), map.clone()));
+        let runs = run_id(info).ok_or_else(unexpected)?;
+        if cursor != 0 && runs != run {
+            return Ok(Scanned::new(Vec::new(), again().map(|place| place.cursor())));
+        }
         let (cursor, keys) =
             <(u64, Vec<Value>)>::from_redis_value(answer).map_err(|_| unexpected())?;
-        let next = match cursor {
-            0 => servers.get(place + 1).map(|(peer, _)| Place { server: peer.clone(), cursor: 0 }),
-            _ => Some(Place { server: peer.clone(), cursor }),
-        };
         let sessions = self.sessions(keys, now).await?;
+        let next = if cursor == 0 {
+            self.fleet.look_around(until).await?;
+            let following = servers.get(place + 1);
+            match self.fleet.servers().1 == map {
+                true => following.map(|(peer, _)| Place::beginning(peer.clone(), map.clone())),
+                false => again(),
+            }
+        } else {
+            Some(Place { server: peer.clone(), cursor, run: runs, map })
+        };
         Ok(Scanned::new(sessions, next.map(|next| next.cursor())))
     }
 
@@ -115,6 +143,13 @@ impl Engine {
     }
 }
 
+/// The name of a server's process, from what it says of itself.
+fn run_id(info: Value) -> Option<String> {
+    let info = String::from_redis_value(info).ok()?;
+    let mut lines = info.lines();
+    lines.find_map(|line| line.strip_prefix("run_id:")).map(|id| id.trim_end().to_owned())
+}
+
 /// Matches the keys of records; what is special in a pattern may be in the prefix.
 fn pattern(layout: &Layout) -> String {
     let mut pattern = String::new();
@@ -126,4 +161,23 @@ fn pattern(layout: &Layout) -> String {
     }
     pattern.push('*');
     pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_comes_back_and_what_is_none_begins_again() {
+        for (host, run, map) in
+            [("", "", ""), ("::1", "0a1b", "2c3d"), ("redis.internal", "0a", "")]
+        {
+            let server = Peer { host: host.to_owned(), port: 6379 };
+            let place = Place { server, cursor: 17, run: run.to_owned(), map: map.to_owned() };
+            assert_eq!(Place::parse(&place.cursor()), Some(place));
+        }
+        for text in ["", "0", "17", "17 0a 2c", "x 0a 2c h:1", "17 0a 2c h", "h:1 17"] {
+            assert_eq!(Place::parse(&Cursor::new(text)), None, "{text}");
+        }
+    }
 }

@@ -25,13 +25,13 @@ macro_rules! scripts {
 }
 
 scripts! {
-    CREATE: "read" "time" "place" "leave" "finish" "create";
+    CREATE: "read" "time" "place" "leave" "holder" "finish" "create";
     SWAP: "read" "leave" "finish" "swap";
     PUT: "read" "put";
     REPLACE: "replace" "read" "time" "place" "leave" "move";
     TOUCH: "read" "time" "touch";
     DELETE: "read" "delete";
-    SUBJECT: "read" "subject";
+    SUBJECT: "read" "holder" "subject";
     PEEK: "peek";
     ENTER: "time" "place" "enter";
     PROBE: "probe";

@@ -64,6 +64,9 @@ impl Place {
 struct Sight {
     place: Place,
     session: Option<Meta>,
+    /// Nobody has the place: no session is there, or one in another place. What cannot be read may
+    /// have it.
+    is_void: bool,
     /// The places of sessions that it ended when it began.
     costs: BTreeSet<String>,
 }
@@ -139,7 +142,7 @@ impl Engine {
         if draft.owner.is_empty() {
             return Ok(Verdict::In { stamp: String::new(), others, victims });
         }
-        let entered = self.enter(id, draft, "", until).await?.ok_or_else(unexpected)?;
+        let entered = self.enter(id, draft, "", "", until).await?.ok_or_else(unexpected)?;
         others.extend(entered.others);
         Ok(Verdict::In { stamp: entered.stamp, others, victims })
     }
@@ -175,7 +178,7 @@ impl Engine {
             }
             if coming == 0 || seen.len() + coming < limit.max {
                 let victims = oldest(seen, limit.max);
-                if let Some(at) = self.enter(id, draft, &digest, until).await? {
+                if let Some(at) = self.enter(id, draft, &digest, "", until).await? {
                     return Ok(Verdict::In { stamp: at.stamp, others: at.others, victims });
                 }
             }
@@ -272,9 +275,9 @@ impl Engine {
             let page = self.peek(owner, after, PAGE, self.until()).await?;
             after = page.places.last().map(|place| place.id);
             let seen = self.see(owner, page.places).await?;
-            let void = seen.iter().filter(|sight| sight.session.is_none());
-            let void: Vec<Place> = void
-                .filter(|sight| sight.place.age(page.time) > FORGOTTEN)
+            let void: Vec<Place> = seen
+                .iter()
+                .filter(|sight| sight.is_void && sight.place.age(page.time) > FORGOTTEN)
                 .map(|sight| sight.place.clone())
                 .collect();
             if !void.is_empty() {
@@ -380,8 +383,14 @@ impl Engine {
     }
 
     async fn see_one(&self, place: Place, entry: &str) -> Result<Sight, StoreError> {
-        let bytes = self.glance_at_best(place.id, self.until()).await?;
+        let read = self.glance(place.id, self.until()).await;
+        let is_foreign = read.as_ref().is_err_and(is_undecodable);
+        let bytes = if is_foreign { Vec::new() } else { read? };
         let row = Row::read(&bytes);
+        let is_void = match &row {
+            Some(row) => row.place != Some(entry),
+            None => bytes.is_empty() && !is_foreign,
+        };
         let costs = row.iter().flat_map(Row::costs).map(str::to_owned).collect();
         let session = row.filter(|row| row.place == Some(entry)).map(|row| {
             // One that cannot be read is no reason to refuse the subject's next login.
@@ -390,13 +399,13 @@ impl Engine {
             meta.context = context;
             meta
         });
-        Ok(Sight { place, session, costs })
+        Ok(Sight { place, session, is_void, costs })
     }
 
     /// The same as `glance` where what cannot be read is as good as none.
     async fn glance_at_best(&self, id: Id, until: Instant) -> Result<Vec<u8>, StoreError> {
         match self.glance(id, until).await {
-            Err(error) if error.kind() == StoreErrorKind::Undecodable => Ok(Vec::new()),
+            Err(error) if is_undecodable(&error) => Ok(Vec::new()),
             bytes => bytes,
         }
     }
@@ -409,7 +418,7 @@ impl Engine {
             };
             let before = self.peek(&owner, Some(first.id), 1, self.until()).await?.time;
             for sight in self.see(&owner, places).await? {
-                if sight.session.is_none() && sight.place.age(before) > FORGOTTEN {
+                if sight.is_void && sight.place.age(before) > FORGOTTEN {
                     let entry = sight.place.entry(&owner);
                     self.leave(sight.place.id, &entry, self.until()).await?;
                 }
@@ -419,6 +428,10 @@ impl Engine {
         // What was not done now is done when the places are seen next.
         drop(timeout(self.timeout, tidied).await);
     }
+}
+
+fn is_undecodable(error: &StoreError) -> bool {
+    error.kind() == StoreErrorKind::Undecodable
 }
 
 /// Those who must go so that one more is within the limit.

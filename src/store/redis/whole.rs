@@ -39,7 +39,11 @@ impl Engine {
                 old = self.layout.session(replacing);
                 SWAP.on([&*key, &*old])
             }
-            _ => {
+            Some(replacing) => {
+                (old, index) = (self.layout.session(replacing), self.layout.index(&draft.owner));
+                CREATE.on([&*key, &*index, &*old])
+            }
+            None => {
                 index = self.layout.index(&draft.owner);
                 CREATE.on([&*key, &*index])
             }

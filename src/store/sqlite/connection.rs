@@ -1,6 +1,7 @@
 //! One connection, and what it carries out.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use sqlx::{
 use tokio::time::timeout;
 
 use super::error::is_busy;
+use super::open::Refused;
+use super::schema::prepare;
 use super::statement::Trip;
 
 /// A connection that is opened when it is needed.
@@ -23,8 +26,13 @@ pub(super) struct Connection {
 }
 
 enum Place {
-    /// Kept when it is open.
-    Own { options: Arc<SqliteConnectOptions>, open: Option<SqliteConnection> },
+    /// Kept when it is open. In memory the database is gone with the connection: then there is a
+    /// table to be made anew.
+    Own {
+        options: Arc<SqliteConnectOptions>,
+        open: Option<SqliteConnection>,
+        table: Option<Arc<str>>,
+    },
     /// Lent by the application's pool, as long as there is something to do.
     Pool { pool: SqlitePool, lent: Option<PoolConnection<Sqlite>> },
 }
@@ -34,11 +42,22 @@ impl Connection {
         options: Arc<SqliteConnectOptions>,
         connection: SqliteConnection,
     ) -> Self {
-        Self { place: Place::Own { options, open: Some(connection) }, unfinished: false }
+        let place = Place::Own { options, open: Some(connection), table: None };
+        Self { place, unfinished: false }
+    }
+
+    /// To a database in memory with this table.
+    pub(super) const fn in_memory(
+        options: Arc<SqliteConnectOptions>,
+        connection: SqliteConnection,
+        table: Arc<str>,
+    ) -> Self {
+        let place = Place::Own { options, open: Some(connection), table: Some(table) };
+        Self { place, unfinished: false }
     }
 
     pub(super) const fn to(options: Arc<SqliteConnectOptions>) -> Self {
-        Self { place: Place::Own { options, open: None }, unfinished: false }
+        Self { place: Place::Own { options, open: None, table: None }, unfinished: false }
     }
 
     pub(super) const fn of(pool: SqlitePool) -> Self {
@@ -59,13 +78,17 @@ impl Connection {
         trip: Trip<'_>,
         values: &SqliteArguments,
     ) -> Result<Vec<Vec<SqliteRow>>, Error> {
-        for _ in 1..ATTEMPTS {
-            match self.attempt(trip, values.clone()).await {
-                Err(error) if is_busy(&error) => {}
-                outcome => return outcome,
+        let mut attempts = 1;
+        loop {
+            match in_time(self.attempt(trip, values.clone())).await {
+                Some(Err(error)) if is_busy(&error) && attempts < ATTEMPTS => attempts += 1,
+                Some(outcome) => return outcome,
+                None => {
+                    self.forget();
+                    return Err(Error::WorkerCrashed);
+                }
             }
         }
-        self.attempt(trip, values.clone()).await
     }
 
     async fn attempt(
@@ -78,15 +101,35 @@ impl Connection {
         let outcome = carry_out(self.open().await?, trip, values).await;
         match outcome {
             Ok(_) => self.unfinished = false,
-            Err(_) => self.clean_up().await?,
+            Err(Error::Database(_)) => self.clean_up().await?,
+            // The thread that sqlx keeps for it has died, or nobody knows what it does.
+            Err(_) => self.forget(),
         }
         outcome
+    }
+
+    /// Closes it, and with it a transaction that was begun: the next trip opens another.
+    fn forget(&mut self) {
+        self.unfinished = false;
+        match &mut self.place {
+            Place::Own { open, .. } => *open = None,
+            Place::Pool { lent, .. } => drop(lent.take().map(PoolConnection::detach)),
+        }
     }
 
     async fn open(&mut self) -> Result<&mut SqliteConnection, Error> {
         match &mut self.place {
             Place::Own { open: Some(connection), .. } => Ok(connection),
-            Place::Own { options, open } => Ok(open.insert(options.connect().await?)),
+            Place::Own { options, open, table } => {
+                let mut connection = options.connect().await?;
+                if let Some(table) = table {
+                    prepare(&mut connection, table).await.map_err(|refused| match refused {
+                        Refused::Engine(error) => error,
+                        Refused::Open(error) => Error::Configuration(error.into()),
+                    })?;
+                }
+                Ok(open.insert(connection))
+            }
             Place::Pool { lent: Some(connection), .. } => Ok(connection),
             Place::Pool { pool, lent } => {
                 let connection = timeout(PATIENCE, pool.acquire()).await;
@@ -104,11 +147,26 @@ impl Connection {
         if self.unfinished {
             match sqlx::query("ROLLBACK").execute(self.open().await?).await {
                 Ok(_) | Err(Error::Database(_)) => self.unfinished = false,
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.forget();
+                    return Err(error);
+                }
             }
         }
         Ok(())
     }
+}
+
+/// `None` if it does not end: what sqlx sends to a thread in the moment in which that dies, is never
+/// answered. Time is counted in steps, of which a process that stood still counts one.
+async fn in_time<V>(attempt: impl Future<Output = V>) -> Option<V> {
+    let mut attempt = pin!(attempt);
+    for _ in 0..STEPS {
+        if let Ok(ended) = timeout(STEP, &mut attempt).await {
+            return Some(ended);
+        }
+    }
+    None
 }
 
 /// sqlx's `fetch_one` and `fetch_optional` reset a statement at its first row and drop the outcome
@@ -146,6 +204,10 @@ pub(super) const BUSY: Duration = Duration::from_millis(100);
 /// each, at growing intervals of up to 100 ms; beginning anew keeps the intervals short, or a
 /// steady writer elsewhere would always be quicker.
 const ATTEMPTS: u32 = 10;
+
+/// How long an attempt may take: much longer than the layer waits and than any disk should need.
+const STEPS: u32 = 10;
+const STEP: Duration = Duration::from_millis(500);
 
 /// How long a call waits for its turn: a little less than the layer's store timeout of two
 /// seconds, so that the error says what was waited for.

@@ -22,8 +22,12 @@ pub(super) struct Engine {
 
 impl Engine {
     /// With the writer's connection for everything.
-    pub(super) fn in_memory(options: Arc<SqliteConnectOptions>, writer: SqliteConnection) -> Self {
-        let writer = Queue::new(vec![Connection::opened(options, writer)]);
+    pub(super) fn in_memory(
+        options: Arc<SqliteConnectOptions>,
+        writer: SqliteConnection,
+        table: &str,
+    ) -> Self {
+        let writer = Queue::new(vec![Connection::in_memory(options, writer, table.into())]);
         Self { readers: Arc::clone(&writer), writer }
     }
 

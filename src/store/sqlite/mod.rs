@@ -78,9 +78,13 @@ mod statements;
 /// A logout that is undone is a session that is back. Where that matters more than the time of a
 /// write, choose `synchronous_full`.
 ///
-/// A session that ended is deleted at once, or by [`sweep`](Store::sweep) if it ended by itself;
-/// its bytes stay in the file until their place is used again. The file keeps its size until
-/// somebody runs `VACUUM`. On a full disk writes fail as [`Full`](crate::StoreErrorKind::Full)
+/// A connection whose thread dies (from a bug in a library, say) costs the calls that it carried, and
+/// is replaced. A database in memory is empty after that, for it lived in its connection.
+///
+/// A session that somebody ended is deleted at once. One that ended by itself stays until it is swept:
+/// spawn the layer's [sweeper](crate::SessionLayer::sweeper), or the file grows without end. The bytes
+/// of what was deleted stay in the file until their place is used again, and the file keeps its size
+/// until somebody runs `VACUUM`. On a full disk writes fail as [`Full`](crate::StoreErrorKind::Full)
 /// and what is there stays; a creation first tries to make room among the expired.
 ///
 /// # The table
@@ -110,8 +114,13 @@ mod statements;
 /// DELETE FROM sessile_sessions WHERE subject = 'ann';
 /// ```
 ///
-/// Who changes `data` by hand adds one to `version`, or an application that just read the row
-/// overwrites the change.
+/// Who changes something by hand adds one to `version`, or an application that just read the row
+/// overwrites the change. To let a session end in five minutes:
+///
+/// ```sql
+/// UPDATE sessile_sessions SET absolute = (unixepoch() + 300) * 1000, version = version + 1
+///   WHERE id = '8c6f4d0a-0f39-4f0e-9a55-6d4f0a3b9c11';
+/// ```
 pub struct SqliteStore<T> {
     ledger: Arc<Ledger>,
     table: Arc<str>,

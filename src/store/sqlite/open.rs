@@ -100,7 +100,7 @@ impl Place {
         match &self.pool {
             pool if on_disk => Ok(Engine::on_disk(&options, writer, pool.as_ref())),
             Some(_) => Err(private_memory().into()),
-            None => Ok(Engine::in_memory(options, writer)),
+            None => Ok(Engine::in_memory(options, writer, table)),
         }
     }
 

@@ -3,8 +3,10 @@
 //! 1. Each case gets a store of its own from the function that you pass. It may share its tables
 //!    with other cases: ids and subjects are fresh, and no case assumes that it is alone.
 //! 2. It must not share them with real sessions, for cases sweep and set the time as they like.
-//! 3. Cases run one after the other, unless [`Suite::at_once`] says otherwise, each in a task; a panic in it is its failure. Within a case
-//!    many tasks run at once: use a tokio runtime with several threads and its timer enabled.
+//! 3. Cases run one after the other, unless [`Suite::at_once`] says otherwise, each in a task; a
+//!    panic in it is its failure. Within a case many tasks run at once: it takes a tokio runtime
+//!    with several threads and its timer enabled. On one with a single worker the run fails and
+//!    says so.
 //! 4. A case that does not apply to a store is skipped, and says why.
 //! 5. Most cases call the store. The others drive a real layer over it, with
 //!    [`Faulty`](super::Faulty) in between: a store may keep every rule of its own and still not
@@ -47,6 +49,7 @@
 //! not replayed; L4 a request that is dropped half way; L5 a limit on logins.
 
 mod app;
+mod calls;
 mod cases;
 mod crowd;
 mod history;

@@ -54,7 +54,16 @@ impl Finding {
         Self { id: case.id, name: case.name, verdict }
     }
 
-    /// The number of the case.
+    /// Why a run says less about the store than it was asked to.
+    pub(super) const fn of_the_run(message: String) -> Self {
+        Self {
+            id: "run",
+            name: "the run can find out what it is for",
+            verdict: Verdict::Failed(message),
+        }
+    }
+
+    /// The number of the case; `run` if it is about the run and not about the store.
     pub const fn id(&self) -> &'static str {
         self.id
     }
@@ -113,7 +122,7 @@ impl Report {
     /// ```should_panic
     /// use sessile::testkit::{Model, conformance::Suite};
     /// # #[tokio::main] async fn main() {
-    /// let report = Suite::new().only(&["no such case"]).run(async || Model::new()).await;
+    /// let report = Suite::new().only(&[]).run(async || Model::new()).await;
     /// report.assert(); // nothing was run, so nothing is proved
     /// # }
     /// ```

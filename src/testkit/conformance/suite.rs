@@ -7,9 +7,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
+use super::calls::Calls;
 use super::cases;
 use super::report::{Finding, Report, Verdict};
 use super::trial::{Scale, Trial};
@@ -66,9 +68,16 @@ impl Case {
         if self.needs_scan && !trial.can_scan() {
             return Verdict::Skipped("the store has no way through all sessions".to_owned());
         }
-        match tokio::spawn(timeout(patience, (self.run)(trial))).await {
+        let calls = trial.calls.clone();
+        let mut case = (self.run)(trial);
+        let watched = async move {
+            let ended = timeout(patience, case.as_mut()).await;
+            // While the case is there, for its calls go with it.
+            ended.map_err(|_| format!("no end in sight after {patience:?}; {calls}"))
+        };
+        match tokio::spawn(watched).await {
             Ok(Ok(())) => Verdict::Passed,
-            Ok(Err(_)) => Verdict::Failed(format!("no end in sight after {patience:?}")),
+            Ok(Err(message)) => Verdict::Failed(message),
             Err(error) => Verdict::Failed(panic_message(error)),
         }
     }
@@ -112,13 +121,21 @@ pub struct Suite {
     start: Timestamp,
     patience: Duration,
     at_once: usize,
+    expires_by_itself: bool,
     only: Option<Vec<String>>,
 }
 
 impl Suite {
     /// All cases in full.
     pub const fn new() -> Self {
-        Self { scale: Scale::FULL, start: START, patience: PATIENCE, at_once: 1, only: None }
+        Self {
+            scale: Scale::FULL,
+            start: START,
+            patience: PATIENCE,
+            at_once: 1,
+            expires_by_itself: false,
+            only: None,
+        }
     }
 
     /// The same rules tried less often: hundreds of sessions where there were thousands.
@@ -135,7 +152,7 @@ impl Suite {
         self
     }
 
-    /// Only the cases with these ids.
+    /// Only the cases with these ids. One that no case has is a failure.
     ///
     /// ```
     /// use sessile::testkit::{Model, conformance::Suite};
@@ -153,7 +170,8 @@ impl Suite {
     /// What time the cases take it to be when they begin; a moment in January 2026 by default.
     ///
     /// A store learns the time from each call and needs no other. If its engine drops records by
-    /// a clock of its own (a Redis key with a time to live), begin now, so that the two agree.
+    /// a clock of its own (a Redis key with a time to live), begin now, so that the two agree, and
+    /// say that it [expires by itself](Self::expires_by_itself).
     ///
     /// ```
     /// use sessile::{Clock, SystemClock, testkit::conformance::Suite};
@@ -162,6 +180,25 @@ impl Suite {
     #[must_use]
     pub const fn starting_at(mut self, start: Timestamp) -> Self {
         self.start = start;
+        self
+    }
+
+    /// The engine itself drops what has expired (a Redis key with a time to live), so `sweep` may
+    /// leave it to that and answer that it removed nothing. Of every other store the suite demands
+    /// that after sweeping no expired record is left: a table that nobody clears grows for ever.
+    ///
+    /// ```
+    /// use sessile::testkit::{Flaw, Flawed, conformance::Suite};
+    /// # #[tokio::main] async fn main() {
+    /// let suite = Suite::new().quick().only(&["S38"]);
+    /// let make_store = async || Flawed::new(Flaw::SweepDoesNothing);
+    /// assert!(!suite.run(make_store).await.is_ok());
+    /// suite.expires_by_itself().run(make_store).await.assert();
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn expires_by_itself(mut self) -> Self {
+        self.expires_by_itself = true;
         self
     }
 
@@ -196,10 +233,20 @@ impl Suite {
     }
 
     /// Runs the cases, each on a store that `make_store` makes. See [`run`](super::run).
+    ///
+    /// Wants a runtime with at least two workers: with fewer nothing happens at once, the cases
+    /// that are there for races would pass, and so none is run and that is the one failure.
     pub async fn run<S: Store<Sample>>(&self, make_store: impl AsyncFn() -> S) -> Report {
+        let mut report = Report::default();
+        if let Some(message) = too_few_workers(&Handle::current()) {
+            report.add(Finding::of_the_run(message));
+            return report;
+        }
+        let unknown = self.unknown().map(|id| format!("there is no case {id:?}"));
+        unknown.for_each(|message| report.add(Finding::of_the_run(message)));
         let (mut running, mut findings) = (JoinSet::new(), Vec::new());
         for (place, case) in cases().iter().filter(|case| self.includes(case)).enumerate() {
-            let trial = Trial::new(Arc::new(make_store().await), self.start, self.scale);
+            let trial = self.trial(Arc::new(make_store().await));
             let patience = self.patience;
             running.spawn(async move {
                 let verdict = case.verdict(trial, patience).await;
@@ -213,14 +260,43 @@ impl Suite {
             findings.push(finished(outcome));
         }
         findings.sort_by_key(|(place, _)| *place);
-        let mut report = Report::default();
         findings.into_iter().for_each(|(_, finding)| report.add(finding));
         report
+    }
+
+    fn trial(&self, store: Arc<dyn Store<Sample>>) -> Trial {
+        Trial {
+            store,
+            start: self.start,
+            scale: self.scale,
+            sweeps: !self.expires_by_itself,
+            calls: Calls::default(),
+        }
     }
 
     fn includes(&self, case: &Case) -> bool {
         self.only.as_ref().is_none_or(|ids| ids.iter().any(|id| id == case.id))
     }
+
+    /// Those that were asked for and do not exist.
+    fn unknown(&self) -> impl Iterator<Item = &str> {
+        let asked = self.only.iter().flatten().map(String::as_str);
+        asked.filter(|asked| cases().iter().all(|case| case.id != *asked))
+    }
+}
+
+/// Why nothing would happen at once here, and what to do about it.
+fn too_few_workers(runtime: &Handle) -> Option<String> {
+    let workers = match runtime.runtime_flavor() {
+        RuntimeFlavor::CurrentThread => "one thread",
+        _ if runtime.metrics().num_workers() < 2 => "one worker",
+        _ => return None,
+    };
+    Some(format!(
+        "this runtime has {workers}, so nothing happens at once and no race would be found.\n\
+         In a test: #[tokio::test(flavor = \"multi_thread\", worker_threads = 4)]\n\
+         On a machine with one core also: TOKIO_WORKER_THREADS=4 in the environment"
+    ))
 }
 
 impl Default for Suite {

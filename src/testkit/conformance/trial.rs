@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::calls::Calls;
 use crate::assurance::Assurance;
 use crate::client::Client;
 use crate::clock::Timestamp;
@@ -26,12 +27,18 @@ pub(super) struct Scale {
     pub(super) rounds: usize,
     /// Random histories.
     pub(super) histories: u64,
+    /// How often to look, [`SETTLE_PAUSE`] apart, whether an engine has finished what was dropped.
+    pub(super) settle: u32,
 }
 
 impl Scale {
-    pub(super) const FULL: Self = Self { sessions: 10_000, tasks: 64, rounds: 40, histories: 200 };
-    pub(super) const QUICK: Self = Self { sessions: 300, tasks: 16, rounds: 8, histories: 30 };
+    pub(super) const FULL: Self =
+        Self { sessions: 10_000, tasks: 64, rounds: 40, histories: 200, settle: 2_000 };
+    pub(super) const QUICK: Self =
+        Self { sessions: 300, tasks: 16, rounds: 8, histories: 30, settle: 400 };
 }
+
+pub(super) const SETTLE_PAUSE: Duration = Duration::from_millis(5);
 
 /// A store on trial.
 #[derive(Clone)]
@@ -39,6 +46,9 @@ pub(super) struct Trial {
     pub(super) store: Arc<dyn Store<Sample>>,
     pub(super) start: Timestamp,
     pub(super) scale: Scale,
+    /// Whether `sweep` is what removes expired records, and not the engine.
+    pub(super) sweeps: bool,
+    pub(super) calls: Calls,
 }
 
 /// The idle limit of [`Trial::record`].
@@ -47,10 +57,6 @@ pub(super) const IDLE: Duration = minutes(30);
 pub(super) const ABSOLUTE: Duration = minutes(12 * 60);
 
 impl Trial {
-    pub(super) const fn new(store: Arc<dyn Store<Sample>>, start: Timestamp, scale: Scale) -> Self {
-        Self { store, start, scale }
-    }
-
     pub(super) fn index(&self) -> Option<&dyn SubjectIndex> {
         self.store.subjects()
     }
@@ -63,7 +69,7 @@ impl Trial {
     pub(super) async fn scan(&self, from: Option<Cursor>, max: usize, now: Timestamp) -> Scanned {
         let scan = self.store.all().unwrap_or_else(|| fail("a case with `with_scan` needs one"));
         let step = scan.scan(from, max, now);
-        must("scan", step.await)
+        self.ask("scan", step).await
     }
 
     /// So many minutes after the start.
@@ -95,12 +101,18 @@ impl Trial {
     }
 
     pub(super) async fn load(&self, id: Id, now: Timestamp) -> Option<Arc<Record<Sample>>> {
-        must("load", self.store.load(id, now).await)
+        self.ask("load", self.store.load(id, now)).await
     }
 
     /// Loads what must be there.
     pub(super) async fn find(&self, id: Id, now: Timestamp) -> Arc<Record<Sample>> {
-        self.load(id, now).await.unwrap_or_else(|| fail("load: a live record was not found"))
+        self.load(id, now).await.unwrap_or_else(|| {
+            fail(&format!(
+                "load: a live record was not found (by the clock of the suite, {} ms since 1970: \
+                 an engine that drops records by its own needs Suite::starting_at the present time)",
+                now.as_millis()
+            ))
+        })
     }
 
     pub(super) async fn is_live(&self, id: Id, now: Timestamp) -> bool {
@@ -114,7 +126,7 @@ impl Trial {
         admission: Admission,
         now: Timestamp,
     ) -> Created {
-        must("create", self.store.create(id, Arc::new(record), admission, now).await)
+        self.ask("create", self.store.create(id, Arc::new(record), admission, now)).await
     }
 
     /// Creates a record at the time that it says, under a fresh id.
@@ -136,7 +148,7 @@ impl Trial {
         record: Record<Sample>,
         now: Timestamp,
     ) -> Saved {
-        must("replace", self.store.replace(id, expected, Arc::new(record), now).await)
+        self.ask("replace", self.store.replace(id, expected, Arc::new(record), now)).await
     }
 
     /// Writes the record that comes after `old`.
@@ -172,15 +184,15 @@ impl Trial {
     }
 
     pub(super) async fn touch(&self, id: Id, now: Timestamp) -> Saved {
-        must("touch", self.store.touch(id, now).await)
+        self.ask("touch", self.store.touch(id, now)).await
     }
 
     pub(super) async fn delete(&self, id: Id, now: Timestamp) -> bool {
-        must("delete", self.store.delete(id, now).await)
+        self.ask("delete", self.store.delete(id, now)).await
     }
 
     pub(super) async fn sweep(&self, now: Timestamp, max: usize) -> Swept {
-        must("sweep", self.store.sweep(now, max).await)
+        self.ask("sweep", self.store.sweep(now, max)).await
     }
 
     /// Sweeps until there is no more to sweep, and says how much there was.
@@ -204,7 +216,7 @@ impl Trial {
         max: usize,
         now: Timestamp,
     ) -> Vec<(Id, Meta)> {
-        must("list", self.expect_index().list(subject, after, max, now).await)
+        self.ask("list", self.expect_index().list(subject, after, max, now)).await
     }
 
     /// The ids under a subject.
@@ -213,7 +225,7 @@ impl Trial {
     }
 
     pub(super) async fn count(&self, subject: &str, now: Timestamp) -> usize {
-        must("count", self.expect_index().count(subject, now).await)
+        self.ask("count", self.expect_index().count(subject, now)).await
     }
 
     pub(super) async fn revoke(
@@ -223,7 +235,7 @@ impl Trial {
         max: usize,
         now: Timestamp,
     ) -> Revoked {
-        must("revoke", self.expect_index().revoke(subject, which, max, now).await)
+        self.ask("revoke", self.expect_index().revoke(subject, which, max, now)).await
     }
 
     /// Asserts that the index has exactly these under the subject.
@@ -232,6 +244,15 @@ impl Trial {
         expected.sort_unstable();
         assert_eq!(self.ids(subject, now).await, expected, "list: {why}");
         assert_eq!(self.count(subject, now).await, expected.len(), "count: {why}");
+    }
+
+    /// What a healthy store answers, and soon.
+    async fn ask<V>(
+        &self,
+        operation: &'static str,
+        answer: impl Future<Output = Result<V, StoreError>>,
+    ) -> V {
+        must(operation, self.calls.during(operation, answer).await)
     }
 
     fn expect_index(&self) -> &dyn SubjectIndex {

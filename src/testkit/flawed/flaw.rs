@@ -106,6 +106,8 @@ pub enum Flaw {
     CountsReplaced,
     /// `create` ends the session in whose place the new one is in a second step.
     EndsReplacedLater,
+    /// `sweep` removes nothing, and says that there was nothing.
+    SweepDoesNothing,
     /// `sweep` removes live records.
     SweepRemovesLive,
     /// `sweep` removes more than it was allowed.
@@ -191,6 +193,7 @@ impl Flaw {
         Self::EndsReplacedWhenRefused,
         Self::CountsReplaced,
         Self::EndsReplacedLater,
+        Self::SweepDoesNothing,
         Self::SweepRemovesLive,
         Self::SweepIgnoresBound,
         Self::PagesRepeat,

@@ -249,6 +249,7 @@ impl State {
 
     pub(super) fn sweep(&mut self, flaw: Flaw, now: Timestamp, max: usize) -> Swept {
         match flaw {
+            Flaw::SweepDoesNothing => Swept::new(0, false),
             Flaw::SweepRemovesLive => self.shelf.sweep(Timestamp::from_millis(u64::MAX), max),
             Flaw::SweepIgnoresBound => self.shelf.sweep(now, usize::MAX),
             _ => self.shelf.sweep(now, max),

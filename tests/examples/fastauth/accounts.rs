@@ -144,6 +144,11 @@ async fn f10_b28_b30_the_server_decides_what_somebody_who_registers_is() {
     assert_eq!((reply.status, user), (200, expected));
     let again = (403, r#"{"detail":"User already exists"}"#);
     assert_eq!(site.register("eve").await.said(), again);
+    for (email, username) in [("EVE@example.org", "adam"), ("adam@example.org", "EVE")] {
+        let form = json!({ "email": email, "username": username, "password": PASSWORD });
+        let reply = send(site.address, with_json(Method::POST, "/auth/register", &form)).await;
+        assert_eq!(reply.said(), again, "{email} {username}");
+    }
     for (email, password) in [
         ("no address", PASSWORD),
         ("a@example.org", ""),

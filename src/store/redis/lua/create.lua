@@ -1,15 +1,13 @@
 -- Creates a session of a subject and ends those that it costs, in one step. All keys are in one
--- place.
+-- place. While their slot moves, the keys that are named here let nobody in who does not find them all.
 local now, value, at, owner, replacing, max, excess = unpack(ARGV)
 local key, index = KEYS[1], KEYS[2]
 local sessions, id = string.match(key, '^(.*session:)(.*)$')
 
--- A session that has this place, or nil. One that cannot be read is as good as none.
 local function at_place(member)
   local other, stamp = string.match(member, '^(%S+) (%d+)$')
-  if not other then return nil end
-  local known, head, _, _, ends, place, rest = pcall(read, sessions .. other)
-  if known and head and place == owner .. '/' .. stamp then return other, head, ends, rest end
+  if not other then return nil, true end
+  return holder(index, sessions .. other, owner .. '/' .. stamp)
 end
 
 local answer = { 'done' }
@@ -18,10 +16,11 @@ if max ~= '' then
   if old and now < ends then return 'exists' end
   local held, void = {}, {}
   for _, member in ipairs(redis.call('ZRANGE', index, 0, -1)) do
-    local other, head, ends, rest = at_place(member)
-    if not other then
+    local head, is_void, ends, rest = at_place(member)
+    local other = string.match(member, '^%S+')
+    if is_void then
       void[#void + 1] = member
-    elseif other ~= id and other ~= replacing and now < ends then
+    elseif head and other ~= id and other ~= replacing and now < ends then
       local created = string.match(head, '^%d+ %d+ (%d+) ', rest)
       held[#held + 1] = { id = other, member = member, created = padded(created or '') }
     end
@@ -43,7 +42,8 @@ if max ~= '' then
 else
   -- A few places at a time are looked at, so that those of sessions that expired do not pile up.
   for _, member in ipairs(redis.call('ZRANDMEMBER', index, 4)) do
-    if not at_place(member) then redis.call('ZREM', index, member) end
+    local known, _, is_void = pcall(at_place, member)
+    if known and is_void then redis.call('ZREM', index, member) end
   end
 end
 
@@ -59,5 +59,5 @@ if not redis.call('SET', key, value, 'PXAT', at, 'NX') then
   redis.call('SET', key, value, 'PXAT', at)
   if old then leave(key, before) end
 end
-if replacing ~= '' and finish(sessions .. replacing, now) then answer[1] = 'replaced' end
+if replacing ~= '' and finish(KEYS[3], now) then answer[1] = 'replaced' end
 return answer

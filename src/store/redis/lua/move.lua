@@ -1,5 +1,6 @@
--- What replace.lua does about all other sessions. `stamp` is that of a place that was taken for this
--- one, '' if none was, and '*' if the index is in reach.
+-- What replace.lua does about all other sessions. `stamp` is that of a place that was taken or kept for
+-- this one, '' if none was, and '*' if the index is in reach. A session keeps its place for as long as it
+-- is the same subject's: somebody may be on the way to end it there.
 local head, version, seen, ends, place, rest = read(KEYS[1])
 if not head or ends <= now then return 'gone' end
 if version ~= expected then return 'stale' end
@@ -20,17 +21,20 @@ if owner ~= '' then
     local before = string.match(head, form)
       or string.match(redis.call('GETRANGE', KEYS[1], 0, -1), form)
     costs = string.match(before, '( %S+/.*)\n', rest) or ''
-  end
-  if stays and padded(absolute) <= padded(string.match(head, '^%d+ (%d+) ', rest) or '') then
     entry = place
-  elseif stamp == '' then
-    return 'index'
-  else
+  end
+  if not stays or padded(absolute) > padded(string.match(head, '^%d+ (%d+) ', rest) or '') then
     -- The place in the index comes first, and must last as long as the session may.
-    if stamp == '*' then
+    local kept = stays and string.match(place, '/(%d+)$') or nil
+    if stamp == '' then
+      return { 'index', kept or '' }
+    elseif stamp == '*' then
       local prefix, id = string.match(KEYS[1], '^(.*)session:(.*)$')
-      entry = owner .. '/' .. enter(prefix .. 'subject:' .. owner, id, absolute)
-    else
+      local index = prefix .. 'subject:' .. owner
+      -- An error if their slot moves and one of them is elsewhere: else the index would be in two.
+      redis.call('EXISTS', KEYS[1], index)
+      entry = owner .. '/' .. enter(index, id, absolute, kept)
+    elseif not stays then
       entry = owner .. '/' .. stamp
     end
   end

@@ -1,8 +1,9 @@
 -- Takes a place in a subject's index and answers its stamp, by which this place differs from any
--- other that the same id ever had. The index stays as long as any session in it may.
-local function enter(index, id, absolute)
+-- other that the same id ever had; or keeps the one with this stamp. The index stays as long as any
+-- session in it may.
+local function enter(index, id, absolute, kept)
   local time = redis.call('TIME')
-  local stamp = time[1] .. string.format('%06d', time[2])
+  local stamp = kept or time[1] .. string.format('%06d', time[2])
   redis.call('ZADD', index, 0, id .. ' ' .. stamp)
   local left = redis.call('PTTL', index)
   local ends = time[1] * 1000 + math.floor(time[2] / 1000) + left

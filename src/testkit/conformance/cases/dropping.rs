@@ -4,13 +4,14 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use super::case;
 use crate::id::Id;
 use crate::store::{Admission, Limit, Revoke, StoreAnswer};
 use crate::testkit::conformance::suite::Case;
-use crate::testkit::conformance::trial::{Facts, Trial, fail, fresh_id, fresh_subject};
+use crate::testkit::conformance::trial::{
+    Facts, SETTLE_PAUSE, Trial, fail, fresh_id, fresh_subject,
+};
 
 pub(super) const CASES: &[Case] =
     &[case!("S53", "a call that is dropped half way has happened or has not", dropped_half_way)];
@@ -54,7 +55,7 @@ async fn view(trial: &Trial, subject: &str, id: Id) -> View {
 /// must not stay half done.
 async fn settled(trial: &Trial, subject: &str, id: Id, what: &str) -> View {
     let mut last = None;
-    for _ in 0..SETTLE_TRIES {
+    for _ in 0..trial.scale.settle {
         let seen = view(trial, subject, id).await;
         if seen.listed == seen.row.is_some() {
             return seen;
@@ -102,7 +103,7 @@ async fn drop_create_that_ends(trial: &Trial, polls: u32, evicts: bool) {
         false => Admission::OPEN.in_place_of(old),
     };
     abandon(trial.store.create(id, record, admission, trial.at(1)), polls).await;
-    for _ in 0..SETTLE_TRIES {
+    for _ in 0..trial.scale.settle {
         let live = [trial.is_live(old, trial.at(1)).await, trial.is_live(id, trial.at(1)).await];
         if live[0] != live[1] {
             return;
@@ -156,6 +157,3 @@ async fn drop_revoke(trial: &Trial, polls: u32) {
     let what = format!("revoke dropped after {polls} polls");
     expect(trial, &subject, id, &what, &[before, GONE]).await;
 }
-
-const SETTLE_TRIES: u32 = 100;
-const SETTLE_PAUSE: Duration = Duration::from_millis(5);

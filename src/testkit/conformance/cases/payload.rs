@@ -41,6 +41,10 @@ fn samples() -> Vec<(&'static str, Sample)> {
         ("the largest number", new().counting(u64::MAX)),
         ("a number beyond 53 bits", new().counting((1 << 53) + 1)),
         ("lists a hundred deep", new().nested(100)),
+        // Just what serde_json reads (the sample around them counts), one more, and far too many.
+        ("lists 126 deep", new().nested(126)),
+        ("lists 127 deep", new().nested(127)),
+        ("lists a thousand deep", new().nested(1_000)),
     ]
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::case;
+use crate::error::StoreErrorKind;
 use crate::id::Id;
 use crate::store::{Admission, Created, Limit, Revoke};
 use crate::testkit::conformance::suite::Case;
@@ -54,17 +55,19 @@ async fn no_cross_match(trial: &Trial, subjects: &[String]) {
 async fn session_of(trial: &Trial, subject: &str) -> Option<Id> {
     let id = fresh_id();
     let record = Arc::new(trial.record_of(subject));
-    if let Ok(created) = trial.store.create(id, record, Admission::OPEN, trial.start).await {
-        assert_eq!(
-            created,
-            Created::Done { evicted: Vec::new(), replaced: false },
-            "{}",
-            brief(subject)
-        );
-        return Some(id);
-    }
+    let kind = match trial.store.create(id, record, Admission::OPEN, trial.start).await {
+        Ok(created) => {
+            let done = Created::Done { evicted: Vec::new(), replaced: false };
+            assert_eq!(created, done, "{}", brief(subject));
+            return Some(id);
+        }
+        Err(error) => error.kind(),
+    };
     let forgivable = subject.contains('\0') || subject.len() > 255;
-    assert!(forgivable, "{} was refused", brief(subject));
+    assert!(forgivable, "{} was refused: {kind:?}", brief(subject));
+    // Anything else would be answered 503 and tried again, in vain.
+    let honest = matches!(kind, StoreErrorKind::TooLarge | StoreErrorKind::Unencodable);
+    assert!(honest, "{} was refused as if the store had failed: {kind:?}", brief(subject));
     assert!(!trial.is_live(id, trial.start).await, "{} was refused, yet kept", brief(subject));
     None
 }

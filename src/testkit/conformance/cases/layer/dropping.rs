@@ -4,13 +4,12 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
-use std::time::Duration;
 
 use super::case;
 use crate::id::Id;
 use crate::testkit::conformance::app::{App, RENEWAL, THROTTLE, Visitor, session_of};
 use crate::testkit::conformance::suite::Case;
-use crate::testkit::conformance::trial::{Trial, fail, fresh_subject};
+use crate::testkit::conformance::trial::{SETTLE_PAUSE, Trial, fail, fresh_subject};
 
 pub(in crate::testkit::conformance::cases) const CASES: &[Case] = &[case!(
     "L4",
@@ -151,7 +150,7 @@ async fn abandon(request: impl Future<Output = ()>, polls: u32) -> bool {
 /// engine, but it must not stay half done.
 async fn settled(app: &App, subject: &str, old: Id, new: Option<Id>, allowed: &[View], what: &str) {
     let mut last = None;
-    for _ in 0..SETTLE_TRIES {
+    for _ in 0..app.trial.scale.settle {
         let view = View::of(app, subject, old, new).await;
         if allowed.contains(&view) {
             return;
@@ -163,5 +162,3 @@ async fn settled(app: &App, subject: &str, old: Id, new: Option<Id>, allowed: &[
 }
 
 const MOST_POLLS: u32 = 200;
-const SETTLE_TRIES: u32 = 100;
-const SETTLE_PAUSE: Duration = Duration::from_millis(5);
