@@ -191,7 +191,7 @@ where
                     match session.close() {
                         Left::Nothing => return polled,
                         Left::Caches => {
-                            answer(session, Owed::Nothing, None, result);
+                            answer(session, Owed::Nothing, result);
                             return polled;
                         }
                         Left::Commit => {}
@@ -223,43 +223,51 @@ where
     }
 }
 
-/// Puts on the response what the commit has left.
+/// Puts on the response what the commit has left. That somebody else ended the session meanwhile is
+/// no reason for a refusal: the response goes out as it is.
 fn conclude<T: SessionData, R: Default + 'static, E>(
     session: &Inner<T>,
     saved: Result<(), Error>,
     result: &mut Result<Response<R>, E>,
 ) {
     let owed = mem::replace(&mut session.state().owed, Owed::Nothing);
-    // That somebody else ended the session meanwhile is no reason for a refusal: the response goes
-    // out as it is.
-    let failed = saved.err().filter(|error| error.kind() != ErrorKind::Gone);
-    answer(session, owed, failed.map(|error| error.refusal()), result);
+    match saved {
+        Err(error) if error.kind() != ErrorKind::Gone => {
+            refuse_instead(session, error.refusal(), owed, result);
+        }
+        _ => answer(session, owed, result),
+    }
 }
 
-/// Puts on the response what is owed; on a refusal in its place, if there is one.
+/// Puts on the response what is owed, or a refusal in its place if that cannot be.
 fn answer<T: SessionData, R: Default + 'static, E>(
     session: &Inner<T>,
     owed: Owed,
-    refusal: Option<Refusal>,
+    result: &mut Result<Response<R>, E>,
+) {
+    let Ok(response) = result else { return };
+    let touched = session.was_touched();
+    let headers = response.headers_mut();
+    if let Err(refusal) = finish(&session.shared, owed, session, touched, headers) {
+        refuse_instead(session, refusal, Owed::Nothing, result);
+    }
+}
+
+/// Puts a refusal in the response's place. A commit before the one that failed may have issued or
+/// ended a ticket: that the client must know all the same.
+#[cold]
+fn refuse_instead<T: SessionData, R: Default + 'static, E>(
+    session: &Inner<T>,
+    refusal: Refusal,
+    owed: Owed,
     result: &mut Result<Response<R>, E>,
 ) {
     let Ok(response) = result else { return };
     let shared = &session.shared;
-    let (owed, refusal) = match refusal {
-        None => {
-            let touched = session.was_touched();
-            match finish(shared, owed, session, touched, response.headers_mut()) {
-                Ok(()) => return,
-                Err(refusal) => (Owed::Nothing, refusal),
-            }
-        }
-        Some(refusal) => (owed, refusal),
-    };
     let asked = Asked::by(response.headers());
     *response = respond(shared, refusal, &asked);
-    // A commit before the one that failed may have issued or ended a ticket: the client must know.
     if finish(shared, owed, session, false, response.headers_mut()).is_err() {
-        *response = respond(shared, refusal, &asked);
+        *response = respond(shared, refusal, &asked); // without what does not fit
     }
 }
 

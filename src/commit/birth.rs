@@ -85,18 +85,9 @@ impl<T: SessionData> Commit<T> {
     }
 
     /// Nothing came of it. What was to end before ends all the same.
+    #[cold]
     fn stillborn(&mut self, birth: Birth<T>, error: Error) -> Result<(), Error> {
-        match birth.instead_of {
-            _ if !birth.restart => Err(error),
-            Some(old) => {
-                let now = self.session.shared.now();
-                self.delete(Death { logged_out: true, refused: Some(error), ..old }, now)
-            }
-            None => {
-                self.clear(true);
-                Err(error)
-            }
-        }
+        if birth.restart { self.end_all_the_same(birth.instead_of, error) } else { Err(error) }
     }
 
     fn born(&self, birth: Birth<T>, evicted: &[Id], replaced: bool) {

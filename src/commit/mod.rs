@@ -58,7 +58,7 @@ struct Death<T> {
     /// The holder asked for it.
     logged_out: bool,
     /// Why the session that was to follow it does not.
-    refused: Option<Error>,
+    refused: Option<Box<Error>>,
 }
 
 impl<T> Death<T> {
@@ -164,15 +164,11 @@ impl<T: SessionData> Commit<T> {
 
     /// Takes the edits, asks the plan, and starts the write.
     fn decide(&mut self) -> Result<(), Error> {
-        let Start { came, live, other, via, mut edits, renew, given_up } = self.start();
-        let refused = match (given_up, edits.intent()) {
-            (GivenUp::Nothing, _) | (_, Intent::Destroy) => None,
-            (GivenUp::Edit, _) => return Err(Error::new(ErrorKind::Unknown)),
-            (GivenUp::Restart, _) => {
-                edits = Edits::Destroy;
-                Some(Error::new(ErrorKind::Unknown))
-            }
-        };
+        let start = self.start();
+        if start.given_up != GivenUp::Nothing && start.edits.intent() != Intent::Destroy {
+            return self.make_up(start);
+        }
+        let Start { came, live, other, via, mut edits, renew, .. } = start;
         let mut due = Due::NOTHING;
         if let Some(live) = &live {
             due = due_now(live, renew);
@@ -195,7 +191,7 @@ impl<T: SessionData> Commit<T> {
                 let now = live.as_ref().map_or_else(|| self.session.shared.now(), |live| live.now);
                 let Some(death) = live.map(Death::of).or(other) else { return Ok(()) };
                 let logged_out = reply == Reply::Clear { logged_out: true };
-                self.delete(Death { logged_out, refused, ..death }, now)
+                self.delete(Death { logged_out, ..death }, now)
             }
             (Write::Replace, Some(live)) => self.replace(live, edits, due, reply, renew),
             (Write::Touch, Some(live)) => {
@@ -206,9 +202,35 @@ impl<T: SessionData> Commit<T> {
                 if let Reply::Clear { logged_out } = reply {
                     self.clear(logged_out);
                 }
-                refused.map_or(Ok(()), Err)
+                Ok(())
             }
         }
+    }
+
+    /// Fails because nobody knows what an earlier commit has done, but for the end that was asked
+    /// for.
+    #[cold]
+    fn make_up(&mut self, start: Start<T>) -> Result<(), Error> {
+        let Start { came, live, other, given_up, .. } = start;
+        let unknown = Error::new(ErrorKind::Unknown);
+        if given_up != GivenUp::Restart {
+            return Err(unknown);
+        }
+        let (write, _) = plan(came, Intent::Restart, Due::NOTHING, Outcome::Answered);
+        let lives = write == Write::Create { replacing: true };
+        self.end_all_the_same(live.map(Death::of).or(other).filter(|_| lives), unknown)
+    }
+
+    /// Ends the session that was to end before another, of which nothing came.
+    #[cold]
+    fn end_all_the_same(&mut self, old: Option<Death<T>>, error: Error) -> Result<(), Error> {
+        let Some(old) = old else {
+            self.clear(true);
+            return Err(error);
+        };
+        let refused = Some(Box::new(error));
+        let now = self.session.shared.now();
+        self.delete(Death { logged_out: true, refused, ..old }, now)
     }
 
     fn start(&self) -> Start<T> {
@@ -273,11 +295,11 @@ impl<T: SessionData> Commit<T> {
                 let Death { id, via, logged_out, refused, .. } = death;
                 let base = Base::in_vain(Status::Ended, id, via, Came::Overtaken);
                 self.stand_on(base, Owed::Removal { via, logged_out });
-                refused.map_or(Ok(()), Err)
+                refused.map_or(Ok(()), |error| Err(*error))
             }
             Err(error) => {
                 let failed = self.failed("delete", error, true);
-                death.refused.map_or(failed, Err)
+                death.refused.map_or(failed, |error| Err(*error))
             }
         }
     }

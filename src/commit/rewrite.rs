@@ -181,6 +181,7 @@ impl<T: SessionData> Commit<T> {
     }
 
     /// Makes the changes stand on the record as it is now, and says what they come to.
+    #[inline]
     pub(super) fn effect(&self, live: &Live<T>, edits: &mut Edits<T>) -> Result<Effect, Error> {
         let shared = &self.session.shared;
         let changes = match edits {

@@ -81,6 +81,7 @@ impl<T> Edits<T> {
     }
 
     /// Notes that the request stands on another session from now on.
+    #[inline]
     pub(crate) const fn displace(&mut self) {
         if let Self::Change(changes) = self {
             changes.displaced = true;
