@@ -118,7 +118,7 @@ mod statements;
 /// overwrites the change. To let a session end in five minutes:
 ///
 /// ```sql
-/// UPDATE sessile_sessions SET absolute = (unixepoch() + 300) * 1000, version = version + 1
+/// UPDATE sessile_sessions SET absolute = (strftime('%s', 'now') + 300) * 1000, version = version + 1
 ///   WHERE id = '8c6f4d0a-0f39-4f0e-9a55-6d4f0a3b9c11';
 /// ```
 pub struct SqliteStore<T> {
