@@ -108,10 +108,6 @@ impl<T: SessionData> Tickets<T> {
     ) -> Option<String> {
         let meta = &record.meta;
         meta.touch(now);
-        let absolute = match &self.revocation.0 {
-            Some((_, longest)) => meta.absolute.min(meta.created.plus(*longest)),
-            None => meta.absolute,
-        };
         let payload = json!({
             "id": id.to_string(),
             "version": meta.version,
@@ -120,7 +116,7 @@ impl<T: SessionData> Tickets<T> {
             "renewed": meta.renewed.as_millis(),
             "created": meta.created.as_millis(),
             "authenticated": meta.authenticated.as_millis(),
-            "absolute": absolute.as_millis(),
+            "absolute": self.end(meta).as_millis(),
             "idle": u64::try_from(meta.idle().as_millis()).ok()?,
             "last_seen": meta.last_seen().as_millis(),
             "subject": meta.subject.as_deref(),
@@ -140,7 +136,20 @@ impl<T: SessionData> Tickets<T> {
         let payload: Option<Value> = serde_json::from_slice(&carried.payload).ok();
         let id = payload.as_ref().and_then(|payload| payload.get("id")?.as_str()?.parse().ok());
         let id = id.ok_or(Rejection::Undecodable)?;
-        Ok((id, payload.and_then(read).map(Arc::new), carried.old_key))
+        let record = payload.and_then(read).map(|mut record| {
+            record.meta.absolute = self.end(&record.meta);
+            Arc::new(record)
+        });
+        Ok((id, record, carried.old_key))
+    }
+
+    /// When a session ends however it is used: not after its end on a deny list is forgotten, also
+    /// if its ticket was sealed when that was later, or when there was none.
+    fn end(&self, meta: &Meta) -> Timestamp {
+        match self.revocation.longest() {
+            Some(longest) => meta.absolute.min(meta.created.plus(longest)),
+            None => meta.absolute,
+        }
     }
 
     /// The record that was in a ticket, unless its session has ended.

@@ -128,6 +128,26 @@ async fn r07_r08_both_limits_are_kept_in_the_ticket() {
 }
 
 #[tokio::test]
+async fn r30_no_ticket_outlives_what_the_deny_list_remembers_of_its_session() {
+    let before = stateless();
+    let mut alice = Visitor::new(&before);
+    let remembered = handler(|session| async move {
+        session.create(NewSession::with(Member::named("alice")).remember(30 * DAY)).unwrap();
+        ok()
+    });
+    alice.visit(&remembered).await;
+    let revocation = Revocation::deny_list(MemoryStore::new(), DAY);
+    let after = app_of(SessionLayer::carried(Sealed::new(key()), revocation));
+    let mut alice = alice.at(&after);
+    assert!(alice.clone().member().await.is_some());
+    let copied = alice.clone();
+    alice.visit(&log_out()).await;
+    assert_eq!(copied.clone().member().await, None);
+    after.clock.advance(3 * DAY);
+    assert_eq!(copied.clone().member().await, None, "the deny list has forgotten it");
+}
+
+#[tokio::test]
 async fn a_remembered_session_keeps_what_it_is() {
     let app = stateless();
     let mut alice = Visitor::new(&app);

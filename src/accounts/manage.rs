@@ -124,8 +124,8 @@ impl Accounts {
     ///
     /// # Errors
     /// [`NotFound`](AccountErrorKind::NotFound), [`Taken`](AccountErrorKind::Taken),
-    /// [`UsernameTaken`](AccountErrorKind::UsernameTaken), [`Sessions`](AccountErrorKind::Sessions) if the user was changed and sessions live on; what
-    /// the store fails with.
+    /// [`UsernameTaken`](AccountErrorKind::UsernameTaken), [`Sessions`](AccountErrorKind::Sessions)
+    /// if the user was changed and sessions live on; what the store fails with.
     pub async fn update(&self, id: UserId, change: UserChange) -> Result<User, AccountError> {
         let barred = change.is_active == Some(false);
         let accounts = self.clone();
